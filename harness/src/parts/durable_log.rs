@@ -20,7 +20,7 @@
 //! Messages that promise what is in a save wait in a [`HeldUntilSaved`].
 
 use super::bugs::{HostLie, LogBug};
-use super::wal::{DamagedFile, RecoveredLog, SyncMark, Wal, WalCheckpoint};
+use super::wal::{DamagedFile, NOTE, RecoveredLog, SyncMark, Wal, WalCheckpoint};
 use crate::plan::Trigger;
 use crate::server::Host;
 use crate::support::rng::RngStream;
@@ -58,9 +58,9 @@ pub struct DurableLog {
     failed: bool,
 }
 
-/// A save: one record with term, vote and entries.
+/// A save: one record with term, vote, entries and a note.
 #[derive(Clone, Debug)]
-pub struct Save<I> {
+pub struct Save<'a, I> {
     /// The current term.
     pub term: u64,
     /// The vote in that term.
@@ -69,6 +69,9 @@ pub struct Save<I> {
     pub after: u64,
     /// Term, kind and content of each entry. It is walked more than once.
     pub entries: I,
+    /// What the server wants to find beside them at its next start, such as its commit index. Empty: the note before
+    /// stays.
+    pub note: &'a [u8],
 }
 
 /// A save that replaces the whole log.
@@ -82,6 +85,8 @@ pub struct Rewrite {
     pub checkpoint: WalCheckpoint,
     /// All entries after the compacted ones: term, kind, content.
     pub entries: Vec<(u64, u8, Bytes)>,
+    /// The note, as in a [`Save`]; the one before does not stay.
+    pub note: Bytes,
 }
 
 /// The result of a sync.
@@ -106,8 +111,16 @@ struct LogSync {
 
 /// A save that waits.
 enum QueuedWrite {
-    Record(Save<Vec<(u64, u8, Bytes)>>, bool),
+    Record(OwnedSave, bool),
     NewLog(Rewrite),
+}
+
+struct OwnedSave {
+    term: u64,
+    vote: Option<u64>,
+    after: u64,
+    entries: Vec<(u64, u8, Bytes)>,
+    note: Bytes,
 }
 
 impl DurableLog {
@@ -157,7 +170,7 @@ impl DurableLog {
         &mut self,
         host: &mut Host<'_, M>,
         id: u64,
-        save: Save<I>,
+        save: Save<'_, I>,
         mut appended: impl FnMut(&mut Host<'_, M>, u64),
     ) where
         M: Clone + Display,
@@ -181,11 +194,11 @@ impl DurableLog {
         if self.wal.can_append() {
             self.append(host, id, save, truncates);
         } else {
-            let Save { term, vote, after, entries } = save;
+            let Save { term, vote, after, entries, note } = save;
             let entries = entries
                 .map(|(term, kind, bytes)| (term, kind, Bytes::copy_from_slice(bytes.as_ref())))
                 .collect();
-            let save = Save { term, vote, after, entries };
+            let save = OwnedSave { term, vote, after, entries, note: Bytes::copy_from_slice(note) };
             self.queued_writes.push_back((id, QueuedWrite::Record(save, truncates)));
         }
     }
@@ -204,17 +217,19 @@ impl DurableLog {
         }
     }
 
-    fn append<M, I, B>(&mut self, host: &mut Host<'_, M>, id: u64, save: Save<I>, truncates: bool)
+    fn append<M, I, B>(&mut self, host: &mut Host<'_, M>, id: u64, save: Save<'_, I>, truncates: bool)
     where
         M: Clone + Display,
         I: Iterator<Item = (u64, u8, B)> + Clone,
         B: AsRef<[u8]>,
     {
-        let Save { term, vote, after, entries } = save;
+        let Save { term, vote, after, entries, note } = save;
         let vote = vote.filter(|_| !tells(host, HostLie::ForgetsVote));
         let cut = truncates.then_some(after);
         let disk = host.disk();
-        self.wal.append(disk, term, vote, cut, entries.clone());
+        let content = entries.clone().map(|(term, kind, bytes)| (term, kind, Content::Entry(bytes)));
+        let note = (!note.is_empty()).then_some((0, NOTE, Content::Note(note)));
+        self.wal.append(disk, term, vote, cut, content.chain(note));
         disk.attach(DiskFact::Saved { term, vote, after: cut });
         for (index, (term, kind, bytes)) in (after + 1..).zip(entries) {
             disk.attach(DiskFact::SavedEntry { index, term, entry: entry_digest(kind, bytes.as_ref()) });
@@ -226,7 +241,10 @@ impl DurableLog {
     /// The first step of replacing the log: writes the new one beside it.
     fn write_new_log<M: Clone + Display>(&mut self, host: &mut Host<'_, M>, id: u64, rewrite: Rewrite) {
         let bug = host.plan().enabled_bug(LogBug::named);
-        let Rewrite { term, vote, checkpoint, entries } = rewrite;
+        let Rewrite { term, vote, checkpoint, mut entries, note } = rewrite;
+        if !note.is_empty() {
+            entries.push((0, NOTE, note));
+        }
         let vote = vote.filter(|_| !tells(host, HostLie::ForgetsVote));
         let facts = [
             DiskFact::Saved { term, vote, after: None },
@@ -315,9 +333,9 @@ impl DurableLog {
             && let Some((id, waiting)) = self.queued_writes.pop_front()
         {
             match waiting {
-                QueuedWrite::Record(Save { term, vote, after, entries }, truncates) => {
+                QueuedWrite::Record(OwnedSave { term, vote, after, entries, note }, truncates) => {
                     let entries = entries.iter().map(|(term, kind, bytes)| (*term, *kind, bytes));
-                    self.append(host, id, Save { term, vote, after, entries }, truncates);
+                    self.append(host, id, Save { term, vote, after, entries, note: &note }, truncates);
                 }
                 QueuedWrite::NewLog(rewrite) => self.write_new_log(host, id, rewrite),
             }
@@ -331,6 +349,21 @@ impl DurableLog {
         let is_new = Some(covers) > self.last_reported;
         self.last_reported = self.last_reported.max(Some(covers));
         if is_new { SyncOutcome::Saved(covers) } else { SyncOutcome::Unchanged }
+    }
+}
+
+/// What a record holds: an entry or the note.
+enum Content<'a, B> {
+    Entry(B),
+    Note(&'a [u8]),
+}
+
+impl<B: AsRef<[u8]>> AsRef<[u8]> for Content<'_, B> {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Content::Entry(bytes) => bytes.as_ref(),
+            Content::Note(bytes) => bytes,
+        }
     }
 }
 

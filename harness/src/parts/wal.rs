@@ -9,7 +9,7 @@
 //! | 8 | id of the file, drawn when it is created: older bytes at the same place are not taken for records |
 //! | 8 | number of the record, from 1 |
 //! | 8 | how much of the file was *known durable* when this record was written |
-//! | | payload: term, vote (0: none), the index after which the log is truncated first ([`NO_TRUNCATION`]: none), then per entry its term, its length, its kind, its bytes |
+//! | | payload: term, vote (0: none), the index after which the log is truncated first ([`NO_TRUNCATION`]: none), then per entry its term, its length, its kind, its bytes; at last a note of the server, if there is one, in the form of an entry of kind [`NOTE`] |
 //!
 //! All numbers are little-endian. Entries are consecutive, so their indexes are implied.
 //!
@@ -61,6 +61,8 @@ pub const HEAD_NUMBER: u64 = 0x6465_6874_6461_6568;
 pub const CHECKSUM_SEED: u32 = 0x5afe_106e;
 /// The index in a record that does not truncate the log.
 pub const NO_TRUNCATION: u64 = u64::MAX;
+/// The kind that no entry has: its content is a note of the server.
+pub const NOTE: u8 = 0xff;
 /// The name of this file in reports of damage.
 const LOG_NAME: &str = "the log";
 /// Bytes of a record before its payload.
@@ -149,6 +151,8 @@ pub struct RecoveredLog {
     pub checkpoint: Option<WalCheckpoint>,
     /// All entries after the compacted ones: term, kind, content. They share one buffer.
     pub entries: Vec<(u64, u8, Bytes)>,
+    /// The newest note of the server; empty if there is none.
+    pub note: Bytes,
     /// How many records were read, not counting a head.
     pub records: u64,
     /// How many bytes of a torn or lost tail were truncated.
@@ -446,7 +450,10 @@ impl RecoveredLog {
             let bytes = at + ENTRY_HEADER_BYTES..at + ENTRY_HEADER_BYTES + read_u32(file, at + 8) as usize;
             let (term, kind) = (read_u64(file, at), file[at + 12]);
             at = bytes.end;
-            self.entries.push((term, kind, file.slice(bytes)));
+            match kind {
+                NOTE => self.note = file.slice(bytes),
+                _ => self.entries.push((term, kind, file.slice(bytes))),
+            }
         }
     }
 }
@@ -537,7 +544,7 @@ fn begin_record(file: &mut Vec<u8>, term: u64, vote: Option<u64>, after: u64) {
     file.extend_from_slice(&state);
 }
 
-/// Writes entries: term, kind, content. Returns their number.
+/// Writes entries: term, kind, content. Returns their number, without notes.
 fn push_entries<B: AsRef<[u8]>>(file: &mut Vec<u8>, entries: impl IntoIterator<Item = (u64, u8, B)>) -> u64 {
     let mut count = 0;
     for (term, kind, bytes) in entries {
@@ -549,7 +556,7 @@ fn push_entries<B: AsRef<[u8]>>(file: &mut Vec<u8>, entries: impl IntoIterator<I
         head[12] = kind;
         file.extend_from_slice(&head);
         file.extend_from_slice(bytes);
-        count += 1;
+        count += u64::from(kind != NOTE);
     }
     count
 }

@@ -54,7 +54,8 @@ impl Fixture {
             compacted_configuration: b"group".as_slice().into(),
         };
         let entries = vec![(3, 1, b"y".as_slice().into())];
-        let rewrite = Rewrite { term: 3 + id, vote: None, checkpoint, entries };
+        let rewrite =
+            Rewrite { term: 3 + id, vote: None, checkpoint, entries, note: Bytes::from_static(b"new") };
         let mut host = Host::new(&mut self.world, 1);
         self.log.rewrite(&mut host, id, rewrite);
         self.log.sync_if_needed(&mut host);
@@ -195,9 +196,14 @@ fn ignored_sync_failure_is_reported_as_saved() {
 fn save(fixture: &mut Fixture) -> SyncOutcome {
     let mut host = Host::new(&mut fixture.world, 1);
     let entries = [(5, 1, b"z")].into_iter();
-    fixture.log.save(&mut host, 1, Save { term: 5, vote: Some(3), after: 1, entries }, |_, index| {
-        assert_eq!(index, 2);
-    });
+    fixture.log.save(
+        &mut host,
+        1,
+        Save { term: 5, vote: Some(3), after: 1, entries, note: b"note" },
+        |_, index| {
+            assert_eq!(index, 2);
+        },
+    );
     fixture.log.flush(&mut host)
 }
 
@@ -213,6 +219,7 @@ fn save_is_reported_at_the_end_of_its_sync_and_releases_what_is_held() {
     assert_eq!(held.release(&Host::new(&mut fixture.world, 1), 1), ["vote"]);
     let found = fixture.lose_power(1).unwrap();
     assert_eq!((found.vote, found.entries.len()), (Some(3), 2), "the second entry was replaced");
+    assert_eq!(&*found.note, b"note");
     let ServerFact::Started { last, .. } = found.started() else { panic!("{:?}", found.started()) };
     assert_eq!(last, LogId { index: 2, term: 5 });
 }

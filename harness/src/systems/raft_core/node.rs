@@ -13,6 +13,7 @@ use crate::parts::wal::{DamagedFile, WalCheckpoint};
 use crate::parts::{DurableLog, Requester, Rewrite, Save, SyncOutcome};
 use crate::plan;
 use crate::server::{Arrival, BugInfo, Host, LocalTime, OperatorCommand, Server};
+use bytes::Bytes;
 use invariants::{LogId, ServerFact};
 use raft_core::{
     Bug, Checkpoint, ConfChange, ConfChangeOp, Config, DirectoryId, Effect, Entry, Envelope, ForwardRequest,
@@ -265,6 +266,7 @@ impl RunningServer {
                 compacted_configuration: encode_configuration(compacted_configuration).into(),
             },
             entries: entries.collect(),
+            note: Bytes::new(),
         };
         self.log.rewrite(host, id.0, rewrite);
     }
@@ -276,7 +278,7 @@ impl RunningServer {
             (entry.term.0, kind, bytes)
         });
         let (term, vote, after) = (save.term.0, save.vote.map(|vote| vote.0), save.after.0);
-        self.log.save(host, id.0, Save { term, vote, after, entries }, |host, index| {
+        self.log.save(host, id.0, Save { term, vote, after, entries, note: &[] }, |host, index| {
             let entry = &save.entries[(index - after - 1) as usize];
             if let Payload::Configuration(configuration) = &entry.payload {
                 host.record_fact(configured_fact(Index(index), configuration));
