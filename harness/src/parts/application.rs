@@ -159,7 +159,12 @@ mod tests {
     /// this image of the state.
     fn broken_property(image: impl Fn(&Kv) -> Vec<u8>, restores: bool) -> Option<String> {
         let plan = plan::generate(0);
-        let mut world = World::<u64>::new(&plan, &Options::default(), crate::plan::Supports::ALL);
+        let mut world = World::<u64>::new(
+            &plan,
+            &Options::default(),
+            crate::plan::Supports::ALL,
+            invariants::Contract::PAPER,
+        );
         let host = &mut Host::new(&mut world, 1);
         let mut application = Application::new(host);
         host.record_fact(ServerFact::Started {
@@ -175,8 +180,7 @@ mod tests {
             true => application.restore(host, 1, &image),
             false => {
                 let last = LogId { index: 1, term: 1 };
-                let configuration =
-                    Configuration { voters: vec![1], joint: vec![], learners: vec![], digest: None };
+                let configuration = Configuration { voters: vec![1], ..Configuration::default() };
                 application.record_snapshot(host, last, &image, configuration);
             }
         }

@@ -26,7 +26,7 @@ impl Fixture {
         plan.bug = bug.map(str::to_owned);
         let options =
             Options { record: Recording { facts: true, ..Recording::default() }, ..Options::unchecked() };
-        let mut world = World::new(&plan, &options, crate::plan::Supports::ALL);
+        let mut world = World::new(&plan, &options, crate::plan::Supports::ALL, invariants::Contract::PAPER);
         let rng = stream(seed, "lane", [0; 2]);
         let (log, _) = DurableLog::open(&mut Host::new(&mut world, 1), rng).unwrap();
         let mut fixture = Fixture { world, log };
