@@ -229,11 +229,23 @@ pub struct Recording {
     pub history: bool,
     /// The digest after each event.
     pub digests: bool,
+    /// How much servers sent to each other.
+    pub traffic: bool,
+}
+
+/// What servers sent to each other, whether it arrived or not.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Traffic {
+    /// Messages. Copies that the network makes do not count.
+    pub messages: u64,
+    /// Their bytes; `None` if the system has no encoding for one of them.
+    pub bytes: Option<u64>,
 }
 
 impl Recording {
     /// What a page shows.
-    pub const PAGE: Recording = Recording { trace: true, facts: true, history: true, digests: false };
+    pub const PAGE: Recording =
+        Recording { trace: true, facts: true, history: true, digests: false, traffic: false };
 }
 
 /// An outcome with the requested recordings.
@@ -251,6 +263,8 @@ pub struct RunRecord {
     pub rejections: BTreeMap<RequestId, Rejection>,
     /// With [`Recording::digests`].
     pub digests: Vec<Digest>,
+    /// With [`Recording::traffic`].
+    pub traffic: Option<Traffic>,
 }
 
 impl From<Outcome> for RunRecord {
@@ -263,6 +277,7 @@ impl From<Outcome> for RunRecord {
             history: Vec::new(),
             rejections: BTreeMap::new(),
             digests: Vec::new(),
+            traffic: None,
         }
     }
 }

@@ -54,6 +54,10 @@ pub trait Server: Sized + Send + 'static {
     fn is_heartbeat(_message: &Self::Message) -> bool {
         false
     }
+    /// How many bytes a message has on a real network, if the system has an encoding. Only asked where traffic is recorded.
+    fn encoded_length(_message: &Self::Message) -> Option<u64> {
+        None
+    }
     /// The bugs that a plan can enable in this system, by its own [`Plan::enabled_bug`].
     fn bugs() -> Vec<&'static BugInfo> {
         Vec::new()

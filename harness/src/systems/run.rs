@@ -42,7 +42,7 @@ fn run_checked<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
     let cluster = run_to_end(Cluster::<S>::new(plan, options), options.engine);
     let faults = cluster.fault_counts();
     let Cluster { world, clients, .. } = cluster;
-    let (now, timeline, digests) = (world.now(), world.timeline, world.digests);
+    let (now, timeline, digests, traffic) = (world.now(), world.timeline, world.digests, world.traffic);
     let mut observer = world.observer;
     let counts = Counts { simulated: now, unknown_operations: clients.unknown_count(), ..observer.counts };
     let (checks, milestones, digest) = (observer.checks(), observer.milestones(), observer.digest);
@@ -80,6 +80,7 @@ fn run_checked<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
         history,
         rejections,
         digests: digests.unwrap_or_default(),
+        traffic: traffic.map(|counter| counter.total),
     }
 }
 

@@ -29,7 +29,7 @@ use operator::OperatorState;
 
 use crate::outcome::{
     Actor, Evidence, EvidenceKind, Failure, FailureCause, LIVENESS, MessageFate, Mismatch, Options,
-    READ_ANSWERED, TraceEvent, TraceLine,
+    READ_ANSWERED, TraceEvent, TraceLine, Traffic,
 };
 use crate::plan::{Plan, Supports, Trigger};
 use crate::support::rng::RngStream;
@@ -64,6 +64,27 @@ pub struct World<M> {
     trace_enabled: bool,
     pub(crate) timeline: Vec<TraceLine>,
     pub(crate) digests: Option<Vec<Digest>>,
+    /// What servers send, if it is recorded.
+    pub(crate) traffic: Option<TrafficCounter<M>>,
+}
+
+/// Counts what servers send.
+pub(crate) struct TrafficCounter<M> {
+    pub(crate) total: Traffic,
+    encoded_length: fn(&M) -> Option<u64>,
+}
+
+impl<M> TrafficCounter<M> {
+    /// Nothing was sent. `encoded_length`: the bytes of a message, if it has an encoding.
+    pub(crate) fn new(encoded_length: fn(&M) -> Option<u64>) -> TrafficCounter<M> {
+        TrafficCounter { total: Traffic { messages: 0, bytes: Some(0) }, encoded_length }
+    }
+
+    fn count(&mut self, message: &M) {
+        self.total.messages += 1;
+        let bytes = self.total.bytes.zip((self.encoded_length)(message));
+        self.total.bytes = bytes.map(|(sum, length)| sum + length);
+    }
 }
 
 impl<M: Clone + Display> World<M> {
@@ -85,6 +106,7 @@ impl<M: Clone + Display> World<M> {
             trace_enabled: options.record.trace,
             timeline: Vec::new(),
             digests: options.record.digests.then(Vec::new),
+            traffic: None,
             plan: plan.clone(),
             supports,
             last_writer: None,
@@ -144,6 +166,9 @@ impl<M: Clone + Display> World<M> {
     /// Sends a message from one server to another.
     #[inline]
     pub fn send(&mut self, from: Node, to: Node, message: M) {
+        if let Some(traffic) = &mut self.traffic {
+            traffic.count(&message);
+        }
         if !(1..=self.plan.nodes).contains(&to) {
             return self.trace_message(from, to, &message, MessageFate::NoReceiver);
         }

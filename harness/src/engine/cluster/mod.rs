@@ -14,7 +14,7 @@ use crate::plan::{Plan, SimDuration};
 use crate::server::{Arrival, Host, Server};
 use crate::workload::ClientResponse;
 use crate::workload::client::ClientPool;
-use crate::world::{Event, EventKind, NEVER, SyncInFlight, UnansweredRequest, World};
+use crate::world::{Event, EventKind, NEVER, SyncInFlight, TrafficCounter, UnansweredRequest, World};
 use faults::Faults;
 use invariants::{Node, Time, WorldFact};
 use phases::Phase;
@@ -83,6 +83,7 @@ impl<S: Server> Cluster<S> {
     pub fn new(plan: &Plan, options: &Options) -> Cluster<S> {
         let mut world = World::new(plan, options, S::SUPPORTS, S::CONTRACT);
         world.record_initial_voters();
+        world.traffic = options.record.traffic.then(|| TrafficCounter::new(S::encoded_length));
         Cluster {
             world,
             clients: ClientPool::new(plan, options.record.history, S::SUPPORTS),
