@@ -47,6 +47,12 @@ impl Application {
         self.applied
     }
 
+    /// The image of the current state.
+    #[must_use]
+    pub fn image(&self) -> Bytes {
+        self.kv.to_bytes().into()
+    }
+
     /// The request as a command for the log. It carries a timestamp of this server if sessions expire.
     #[must_use]
     pub fn command<M: Clone + Display>(&self, host: &Host<'_, M>, request: &Request) -> Vec<u8> {

@@ -36,6 +36,8 @@ pub enum Requester {
 pub struct OpenRequests {
     /// Tells the tokens of incarnations apart.
     incarnation: u64,
+    /// Whether a read is an entry of the log: then nobody knows what becomes of it, as of a write.
+    reads_in_log: bool,
     count: u64,
     open: Slab<OpenRequest>,
     /// Reads that wait until an index is applied.
@@ -52,7 +54,19 @@ impl OpenRequests {
     /// No request is open. `incarnation`: a number drawn from the node's stream, if tokens are used.
     #[must_use]
     pub fn new(incarnation: u64) -> OpenRequests {
-        OpenRequests { incarnation, count: 0, open: Slab::new(), reads: BTreeMap::new() }
+        OpenRequests {
+            incarnation,
+            reads_in_log: false,
+            count: 0,
+            open: Slab::new(),
+            reads: BTreeMap::new(),
+        }
+    }
+
+    /// The same for a server whose reads are entries of its log.
+    #[must_use]
+    pub fn with_reads_in_log(incarnation: u64) -> OpenRequests {
+        OpenRequests { reads_in_log: true, ..OpenRequests::new(incarnation) }
     }
 
     /// Whether no request is open.
@@ -165,8 +179,8 @@ impl OpenRequests {
             match self.take(number) {
                 Some(Requester::Client { client, request }) => {
                     let response = match request.read_operation() {
-                        Some(_) => ClientResponse::NotLeader(leader),
-                        None => ClientResponse::Unknown,
+                        Some(_) if !self.reads_in_log => ClientResponse::NotLeader(leader),
+                        _ => ClientResponse::Unknown,
                     };
                     host.reply(client, Reply { id: request.id, response });
                 }
