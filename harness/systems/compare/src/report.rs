@@ -81,7 +81,7 @@ fn gaps_by_kind(measured: &[[Measures; 2]], rows: &mut Vec<Row>) {
     for (kind, sides) in kinds {
         let faults = sides.iter().map(Vec::len).max().unwrap_or(0);
         let values = sides.map(|values| median(values).map_or_else(|| NONE.to_owned(), milliseconds));
-        rows.push(Row::Values(format!("{kind}, {faults} times"), values));
+        rows.push(Row::Values(format!("{kind} ({faults})"), values));
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the program prints, for people, narrow terminals and pipes.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
+
 use harness_compare::measure::{Gap, Measures, Quiet, measure};
 use harness_compare::table::{Row, render};
 use harness_compare::{report, systems};
