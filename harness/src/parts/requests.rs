@@ -54,13 +54,7 @@ impl OpenRequests {
     /// No request is open. `incarnation`: a number drawn from the node's stream, if tokens are used.
     #[must_use]
     pub fn new(incarnation: u64) -> OpenRequests {
-        OpenRequests {
-            incarnation,
-            reads_in_log: false,
-            count: 0,
-            open: Slab::new(),
-            reads: BTreeMap::new(),
-        }
+        OpenRequests { incarnation, reads_in_log: false, count: 0, open: Slab::new(), reads: BTreeMap::new() }
     }
 
     /// The same for a server whose reads are entries of its log.
