@@ -22,10 +22,12 @@
 //! all sweeps, `MADSIM_TEST_NUM` the number of seeds.
 
 use crate::findings::case::{Case, Expectation};
+use crate::findings::child::{self, run_in_child_first};
+use crate::findings::guard::{HANG_AFTER, HANG_AFTER_SHORT, run_watched};
 use crate::findings::investigate::investigate;
 use crate::findings::reproducer::verdict_without_bug;
 use crate::findings::shrink::ShrinkSettings;
-use crate::outcome::{HARNESS_PANIC, Options, Outcome, Verdict};
+use crate::outcome::{Options, Outcome, Verdict};
 use crate::plan::file::display_path;
 use crate::plan::{GENERATOR_VERSION, Plan};
 use crate::report::{DEFAULT_WIDTH, PlanSource, run_page};
@@ -34,9 +36,12 @@ use crate::sweep::{self, FailureRecord, Summary, SweepSettings};
 use crate::systems::{System, SystemInfo};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
+/// Nothing stops a sweep in a test.
+static NEVER: AtomicBool = AtomicBool::new(false);
 /// Folder for failing plans, in the folder of the package.
 const OUT: &str = "failures";
 /// The most runs for shrinking the failure that is shown.
@@ -51,6 +56,9 @@ const MAX_SHRINK_RUNS: u64 = 5_000;
 /// if the sweep cannot be trusted.
 pub fn sweep<S: System>(seeds: u64) {
     let system = SystemInfo::of::<S>();
+    if child::serve(&system) {
+        return;
+    }
     program::set_for_tests(system.cargo_arguments);
     let first = number("MADSIM_TEST_SEED").unwrap_or(0);
     let range = first..first.saturating_add(number("MADSIM_TEST_NUM").unwrap_or(seeds));
@@ -64,10 +72,10 @@ pub fn sweep<S: System>(seeds: u64) {
         bug: None,
         disabled: Vec::new(),
         canary_plans: sweep::canary_plans(),
+        ..SweepSettings::default()
     };
-    let run = |plan: &Plan, options: &Options| system.run(plan, options);
-    let never = AtomicBool::new(false);
-    let summary = sweep::sweep(&settings, &run, &never, &mut |_| {});
+    let run = move |plan: &Plan, options: &Options| system.run(plan, options);
+    let summary = sweep::sweep(&settings, Arc::new(run), &NEVER, &mut |_| {});
     if !summary.is_success() {
         panic!("{}", failed_sweep(&summary));
     }
@@ -98,17 +106,16 @@ fn failed_sweep(summary: &Summary) -> String {
 
 /// The page of a failing seed, shrunk, whose plan is written beside that of the seed.
 fn shrunk_page(settings: &SweepSettings, failure: &FailureRecord) -> Option<String> {
-    // Its run would panic again, here.
-    if failure.signature.property == HARNESS_PANIC {
+    if !failure.signature.has_outcome() {
         return None;
     }
     let seed = failure.seed;
     let system = &settings.system;
-    let (options, never) = (Options::default(), AtomicBool::new(false));
-    let run = |plan: &Plan, options: &Options| system.run(plan, options);
+    let options = Options::default();
+    let run = |plan: &Plan, options: &Options| run_watched(system, plan, options, HANG_AFTER_SHORT);
     let finding = investigate(&system.plan(seed, None), &options, &run).ok()?;
     let shrink = ShrinkSettings { jobs: settings.jobs, max_runs: MAX_SHRINK_RUNS };
-    let smaller = finding.shrink(&shrink, &run, &never, &mut |_| {})?;
+    let smaller = finding.shrink(&shrink, &run, &NEVER, &mut |_| {})?;
     let path = settings.out.join(format!("seed-{seed}.small.toml"));
     let case = smaller.to_case(&format!("Shrunk from seed-{seed}@{GENERATOR_VERSION}"), system);
     let written =
@@ -125,6 +132,9 @@ fn shrunk_page(settings: &SweepSettings, failure: &FailureRecord) -> Option<Stri
 /// If a case does not end as expected, with all of these; if a case cannot be read; and if there is none.
 pub fn replay<S: System>(folder: impl AsRef<Path>) {
     let (folder, system) = (folder.as_ref(), SystemInfo::of::<S>());
+    if child::serve(&system) {
+        return;
+    }
     program::set_for_tests(system.cargo_arguments);
     let cases = cases(folder);
     assert!(!cases.is_empty(), "there is no case in the folder {}", display_path(folder));
@@ -155,9 +165,17 @@ pub fn cases(folder: &Path) -> Vec<(String, PathBuf)> {
 ///
 /// What was expected, what happened, and what to type.
 pub fn replay_case(path: &Path, system: &SystemInfo) -> Result<(), String> {
+    if child::serve(system) {
+        return Ok(());
+    }
     let case = Case::read(path, system).map_err(|error| error.to_string())?;
-    let run = |plan: &Plan, options: &Options| system.run(plan, options);
-    let outcome = run(&case.plan, &Options::default()).outcome;
+    let options = Options::default();
+    let run = |plan: &Plan, options: &Options| run_watched(system, plan, options, HANG_AFTER);
+    let record = match case.needs_child() {
+        true => run_in_child_first(system, &case.plan, &options, HANG_AFTER_SHORT)?,
+        false => run(&case.plan, &options),
+    };
+    let outcome = record.outcome;
     let actual =
         match case.plan.bug.as_ref().map(|_| verdict_without_bug(&case.plan, &Options::default(), &run)) {
             _ if !case.is_met_by(&outcome) => describe(&case, &outcome),

@@ -14,6 +14,7 @@ use harness::sweep::{SweepSettings, sweep};
 use harness::systems::run::run_with;
 use invariants::{Configuration, Digest, LogId, ServerFact};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// Claims a configuration, responds to its operator and does nothing else; fail-stops if its disk is damaged.
@@ -178,11 +179,13 @@ fn a_sweep_over_idle_servers_fails_and_lists_what_never_happened() {
         bug: None,
         disabled: Vec::new(),
         canary_plans: Vec::new(),
+        ..SweepSettings::default()
     };
+    static NEVER: AtomicBool = AtomicBool::new(false);
     let idle = |plan: &Plan, options: &Options| {
         run_with::<Idle>(&plan_of(plan, ClaimedConfig::Empty, OperatorReplies::NeverAsked), options)
     };
-    let summary = sweep(&settings, &idle, &AtomicBool::new(false), &mut |_| {});
+    let summary = sweep(&settings, Arc::new(idle), &NEVER, &mut |_| {});
     assert!(summary.failures.iter().all(|found| found.signature.property == LIVENESS));
     assert_eq!(summary.failures.len(), 20);
     assert_eq!(summary.never_seen(), ["no leader", "no write", "no read"]);

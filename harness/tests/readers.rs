@@ -16,6 +16,7 @@ use harness::systems::BUILT_IN;
 use harness::systems::run::run;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 #[test]
@@ -144,7 +145,8 @@ fn written_ledger() -> Vec<u8> {
             plan::LivenessBounds { events: if plan.seed == 4 { 50 } else { 100_000 }, ..plan.bounds.clone() };
         run(&Plan { fault_phase: SimDuration::millis(400), faults, bounds, ..plan.clone() }, options)
     };
-    sweep(&settings, &short, &AtomicBool::new(false), &mut |sum| {
+    static NEVER: AtomicBool = AtomicBool::new(false);
+    sweep(&settings, Arc::new(short), &NEVER, &mut |sum| {
         ledger.write_progress(sum, true).expect("the ledger must be writable");
     });
     fs::read(ledger.path()).expect("the ledger must be readable")

@@ -4,6 +4,7 @@ use super::exit::SUCCESS;
 use super::paths::Paths;
 use super::{CommandResult, arguments, catalog, print};
 use crate::findings::case::{self, Case, DESCRIPTION_TEMPLATE, Expectation};
+use crate::findings::child::run_in_child_first;
 use crate::outcome::{Options, Verdict};
 use crate::plan::GENERATOR_VERSION;
 use crate::plan::file::display_path;
@@ -41,7 +42,7 @@ pub(super) fn add_case(system: &SystemInfo, arguments: &arguments::AddCaseArgs) 
         plan.bug.clone_from(&arguments.bug);
     }
     let seed = format!("seed {}", plan.seed);
-    let outcome = system.run(&plan, &Options::default()).outcome;
+    let outcome = run_in_child_first(system, &plan, &Options::default(), arguments.hang.after())?.outcome;
     let expect = match (&plan.bug, &outcome.verdict) {
         (Some(_), Verdict::Failed(failure)) => Expectation::Caught(failure.property.clone()),
         (Some(bug), _) => {

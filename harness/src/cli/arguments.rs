@@ -10,6 +10,7 @@ use invariants::linearizability::Object;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The default limit of runs for shrinking.
 pub(super) const SHRINK_RUNS: u64 = 20_000;
@@ -80,6 +81,8 @@ pub(super) struct SweepArgs {
     #[arg(long, alias = "as-found")]
     pub(super) no_shrink: bool,
     #[command(flatten)]
+    pub(super) hang: HangArgs,
+    #[command(flatten)]
     pub(super) overrides: OverrideArgs,
 }
 
@@ -116,6 +119,20 @@ pub(super) struct PlanSourceArgs {
     pub(super) plan: Option<PathBuf>,
 }
 
+/// When a run hangs.
+#[derive(Args, Debug)]
+pub(super) struct HangArgs {
+    /// How long a run may be without an event, in real time; then it breaks `no-hang`
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "60s", allow_hyphen_values = true)]
+    hang_after: SimDuration,
+}
+
+impl HangArgs {
+    pub(super) fn after(&self) -> Duration {
+        Duration::from_nanos(self.hang_after.0)
+    }
+}
+
 /// What to record of a run.
 #[derive(Args, Debug)]
 pub(super) struct RecordingArgs {
@@ -135,6 +152,8 @@ pub(super) struct RecordingArgs {
     /// Write the clients' history to this file, as JSON lines
     #[arg(long, value_name = "FILE", allow_negative_numbers = true)]
     pub(super) history: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) hang: HangArgs,
 }
 
 #[derive(Args, Debug)]
@@ -162,6 +181,8 @@ pub(super) struct AddCaseArgs {
     /// Switch on a bug that the case must catch
     #[arg(long, value_name = "NAME", allow_negative_numbers = true)]
     pub(super) bug: Option<String>,
+    #[command(flatten)]
+    pub(super) hang: HangArgs,
 }
 
 #[derive(Args, Debug)]
@@ -235,7 +256,7 @@ pub(super) enum CheckInput {
         bytes: u64,
         /// The most seconds per file; what is undecided then is unknown
         #[arg(long, value_name = "S", value_parser = parse_seconds, allow_hyphen_values = true)]
-        seconds: Option<std::time::Duration>,
+        seconds: Option<Duration>,
         /// What a failed compare-and-set means in formats with one word for failure, such as Jepsen's: `dropped`, it
         /// did not happen; `mismatch`, it did not happen because it found another value
         #[arg(long, value_name = "MEANING", value_parser = parse_failed_cas, default_value = "dropped", allow_negative_numbers = true)]
@@ -345,10 +366,10 @@ fn parse_model(text: &str) -> Result<Object, String> {
     known.ok_or_else(|| "write register, list, set, counter, queue or mutex".into())
 }
 
-fn parse_seconds(text: &str) -> Result<std::time::Duration, String> {
+fn parse_seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|&seconds: &f64| seconds > 0.0);
     seconds
-        .and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok())
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .ok_or_else(|| "write a number of seconds above 0, such as 2.5".into())
 }
 

@@ -16,7 +16,8 @@ pub(super) const EXIT_CODES_HELP: &str = "\
 Exit codes:
     0  all properties held, or the command succeeded; also if `--for` ended a sweep
     1  a property was violated, a case did not end as expected, or a history is not known to be linearizable;
-       for sweeps also: a canary was missed, seeds are missing, or a ledger is damaged
+       for sweeps also: a canary was missed, seeds are missing, or a ledger is damaged. A run that hangs violates
+       `no-hang`; one that ended the process of a sweep is found by `--resume`, and violates `no-abort`
     2  input cannot be used, or results could not be written: standard error says which
   101  the harness itself panicked
   130  a sweep, shrink or check was ended by SIGINT, after its summary

@@ -25,6 +25,7 @@ mod sweep;
 mod merge;
 mod bench;
 
+use crate::findings::child;
 use crate::support::program;
 use crate::systems::{BUILT_IN, System, SystemInfo};
 use arguments::{Cli, CliCommand};
@@ -50,6 +51,10 @@ pub fn main_for<S: System>() -> ExitCode {
 
 fn run_command_line(system: &SystemInfo) -> ExitCode {
     program::set_from_environment(system.cargo_arguments);
+    if child::serve(system) {
+        print_message(&format!("{} is set for another system: unset it", child::VARIABLE));
+        return ExitCode::from(INVALID_INPUT);
+    }
     let args: Vec<_> = std::env::args_os().collect();
     if usage::asks_for_json(&args) {
         output::expect_json();

@@ -4,6 +4,7 @@ use super::environment::env_var;
 use super::paths::Paths;
 use super::{arguments, print, print_message};
 use crate::findings::case::ShrunkFrom;
+use crate::findings::guard::run_watched;
 use crate::findings::investigate::Finding;
 use crate::outcome::{Engine, Options, Recording, RunRecord};
 use crate::plan::file::display_path;
@@ -29,7 +30,13 @@ pub(super) fn run_page(
     options: &Options,
 ) -> String {
     let finding = Finding::of(plan, &record.outcome, options);
-    let record = finding.map_or(record, |finding| finding.record(&|plan, options| system.run(plan, options)));
+    let record = match finding {
+        // A run that hangs or aborts is not repeated.
+        Some(finding) if finding.signature().has_outcome() => {
+            finding.record(&|plan, options| system.run(plan, options))
+        }
+        _ => record,
+    };
     report::run_page(plan, origin, &record, shrunk, options, report::page_width())
 }
 
@@ -63,7 +70,7 @@ pub(super) fn run_and_record(
         },
         ..options
     };
-    let record = system.run(plan, &options);
+    let record = run_watched(system, plan, &options, recording.hang.after());
     if let Some(path) = &recording.facts {
         write_recording(path, |output| formats::facts::write(output, &record.facts))?;
     }

@@ -5,9 +5,10 @@ use super::paths::Paths;
 use super::recording::{run_and_record, run_page};
 use super::{CommandResult, arguments, print};
 use crate::findings::case::Case;
-use crate::findings::refresh;
+use crate::findings::guard::run_watched;
 use crate::findings::reproducer::verdict_without_bug;
-use crate::outcome::{Options, Verdict};
+use crate::findings::{child, refresh};
+use crate::outcome::{Options, Outcome, Verdict};
 use crate::plan::file::display_path;
 use crate::report::{self, PlanSource};
 use crate::support::program::{self, shell_quote};
@@ -23,9 +24,16 @@ pub(super) fn replay(system: &SystemInfo, arguments: &arguments::ReplayArgs) -> 
         true => paths.add_in_place("the case", path)?,
         false => paths.add_input("the case", path),
     }
-    let (record, options) =
-        run_and_record(system, &case.plan, &arguments.recording, paths, Options::default())?;
-    let run = |plan: &_, options: &_| system.run(plan, options);
+    let hang_after = arguments.recording.hang.after();
+    let in_child = match case.needs_child() {
+        true => child::check_in_child(system, &case.plan, &Options::default(), hang_after)?,
+        false => None,
+    };
+    let (record, options) = match in_child {
+        Some(failure) => (Outcome::without_end(failure).into(), Options::default()),
+        None => run_and_record(system, &case.plan, &arguments.recording, paths, Options::default())?,
+    };
+    let run = |plan: &_, options: &_| run_watched(system, plan, options, hang_after);
     let outcome = record.outcome.clone();
     let origin = PlanSource::File { path, bug: None };
     let page = run_page(system, &case.plan, origin, record, case.shrunk, &options);
@@ -44,6 +52,10 @@ pub(super) fn replay(system: &SystemInfo, arguments: &arguments::ReplayArgs) -> 
                 .map_err(|error| error.to_string())?;
         }
         return Ok(SUCCESS);
+    }
+    // Other seeds may hang or abort, too: they are not tried.
+    if case.needs_child() {
+        return Ok(VIOLATION);
     }
     // Before reporting it as stale, try the same plan with other seeds.
     let jobs = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);

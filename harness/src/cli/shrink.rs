@@ -5,6 +5,8 @@ use super::paths::{self, Paths};
 use super::signals::{self, STOP_REQUESTED};
 use super::{CommandResult, arguments, catalog, print, print_message};
 use crate::findings::case::{self, Case};
+use crate::findings::child::check_in_child;
+use crate::findings::guard::{HANG_AFTER_SHORT, run_watched};
 use crate::findings::investigate::investigate;
 use crate::findings::shrink::ShrinkSettings;
 use crate::findings::survey;
@@ -55,7 +57,10 @@ pub(super) fn shrink(system: &SystemInfo, arguments: &arguments::ShrinkArgs) -> 
     signals::install_handlers("writing the smallest plan so far; a second signal ends at once")?;
 
     let mut progress = ShrinkProgress::new(settings.max_runs);
-    let run = |plan: &_, options: &_| system.run(plan, options);
+    if let Some(failure) = check_in_child(system, &plan, &options, HANG_AFTER_SHORT)? {
+        return Err(format!("{name} cannot be shrunk, because its runs have no end: {}", failure.cause));
+    }
+    let run = |plan: &_, options: &_| run_watched(system, plan, options, HANG_AFTER_SHORT);
     let finding = investigate(&plan, &options, &run)
         .map_err(|_| format!("{name} violates no property: there is nothing to shrink"))?;
     let smaller = finding.shrink(&settings, &run, &STOP_REQUESTED, &mut |at| progress.show(at));

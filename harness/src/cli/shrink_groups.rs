@@ -2,9 +2,10 @@
 
 use super::shrink::{shrunk_file_name, shrunk_origin, write_case};
 use super::signals::{self, STOP_REQUESTED};
+use crate::findings::guard::{HANG_AFTER_SHORT, run_watched};
 use crate::findings::investigate::Finding;
 use crate::findings::shrink::ShrinkSettings;
-use crate::outcome::{HARNESS_PANIC, Options};
+use crate::outcome::{NO_ABORT, Options};
 use crate::report::{self, ShrinkProgress};
 use crate::support::program::{self, shell_quote};
 use crate::sweep::{FailureGroup, FailureRecord, Summary};
@@ -30,16 +31,17 @@ pub(super) struct ShrunkGroups {
 pub(super) fn shrink_each_group(summary: &Summary) -> ShrunkGroups {
     let sweep = &summary.settings;
     let options = Options { disabled: sweep.disabled.clone(), ..Options::default() };
-    let run = |plan: &_, options: &_| sweep.system.run(plan, options);
+    let run = |plan: &_, options: &_| run_watched(&sweep.system, plan, options, HANG_AFTER_SHORT);
+    // A smaller plan may end this process, too, before its results are printed.
+    let may_abort = summary.failures.iter().any(|failure| failure.signature.property == NO_ABORT);
     let settings = ShrinkSettings { jobs: sweep.jobs, max_runs: RUNS_PER_GROUP };
     let ShrunkGroups { mut text, mut remaining_commands, mut write_errors } = ShrunkGroups::default();
     for (number, group) in summary.groups().iter().enumerate() {
         let failure = fewest_faults(group, &sweep.system);
-        // Its run would panic again, here.
-        if failure.signature.property == HARNESS_PANIC {
+        if !failure.signature.has_outcome() {
             continue;
         }
-        if number >= MAX_GROUPS || signals::is_stop_requested() {
+        if number >= MAX_GROUPS || signals::is_stop_requested() || may_abort {
             remaining_commands.push(report::shrink_seed_command(failure.seed, sweep));
             continue;
         }

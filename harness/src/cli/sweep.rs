@@ -3,13 +3,14 @@
 use super::exit::{INVALID_INPUT, SUCCESS, VIOLATION};
 use super::shrink_groups::{ShrunkGroups, shrink_each_group};
 use super::signals::{self, STOP_REQUESTED};
-use super::sweep_ledger::open_sweep;
+use super::sweep_ledger::{add_seeds_without_end, open_sweep};
 use super::{CommandResult, arguments, catalog, paths, print, print_json, print_message, shard};
 use crate::plan::file::{display_path, error_reason};
 use crate::report::{self, SweepProgress, SweepReport};
-use crate::sweep::{self, Seeds, Summary, SweepSettings};
+use crate::sweep::{self, Seeds, Summary, SweepRun, SweepSettings};
 use crate::systems::SystemInfo;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use std::time::Duration;
 const DEFAULT_OUT: &str = "failures";
 /// The default number of seeds.
 const DEFAULT_SEEDS: u64 = 2_000;
+/// A sweep that cannot go on in a new process ends after so many hanging runs.
+const MAX_STUCK_PER_JOB: usize = 4;
 /// Seeds listed in a message.
 const MAX_NAMED_SEEDS: usize = 8;
 
@@ -29,38 +32,51 @@ pub(super) fn sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> Co
     let part = shard::detect_shard(arguments)?;
     let requested = arguments.seeds.clone().or_else(|| time_limit.is_none().then_some(0..DEFAULT_SEEDS));
     let all_seeds = shard::all_seeds(requested, part)?;
+    let jobs = arguments.jobs.unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
     let settings = SweepSettings {
         system: *system,
         seeds: shard::shard_seeds(&all_seeds, part)?,
         all_seeds,
-        jobs: arguments.jobs.unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
+        jobs,
         time_limit,
         out,
         bug: arguments.overrides.bug.clone(),
         disabled,
         canary_plans: sweep::canary_plans(),
+        hang_after: arguments.hang.after(),
+        records_in_flight: false,
+        max_stuck: MAX_STUCK_PER_JOB * jobs.get(),
     };
-    let (before, mut ledger) = open_sweep(arguments, &settings)?;
-    let settings = before.settings.clone();
+    let (mut before, mut ledger) = open_sweep(arguments, &settings)?;
+    let can_restart = cfg!(unix) && ledger.is_some();
+    if can_restart {
+        before.settings.max_stuck = jobs.get();
+    }
     paths::remove_temporary_files(&settings.out);
-    let ran_before = before.ran.clone();
     signals::install_handlers("finishing the seeds in progress; a second signal ends at once")?;
+    let ran_before = before.ran.clone();
+    if arguments.resume {
+        add_seeds_without_end(&mut before)?;
+        let written = ledger.as_mut().map_or(Ok(()), |ledger| ledger.write_progress(&before, true));
+        written.map_err(|error| format!("the results cannot be written: {}", error_reason(&error)))?;
+    }
 
-    let mut progress = SweepProgress::new(&settings);
+    let mut progress = SweepProgress::new(&before);
     let mut is_reported = false;
-    let summary =
-        sweep::resume(before, &|plan, options| system.run(plan, options), &STOP_REQUESTED, &mut |summary| {
-            progress.show(summary);
-            let written = ledger.as_mut().map_or(Ok(()), |ledger| ledger.write_progress(summary, false));
-            if let (Err(error), Some(ledger), false) = (written, &ledger, is_reported) {
-                let path = display_path(ledger.path());
-                progress.print_line(&format!(
-                    "{path}: cannot be written: {}; retrying every second",
-                    error_reason(&error)
-                ));
-                is_reported = true;
-            }
-        });
+    let system = *system;
+    let run: SweepRun = Arc::new(move |plan, options| system.run(plan, options));
+    let summary = sweep::resume(before, run, &STOP_REQUESTED, &mut |summary| {
+        progress.show(summary);
+        let written = ledger.as_mut().map_or(Ok(()), |ledger| ledger.write_progress(summary, false));
+        if let (Err(error), Some(ledger), false) = (written, &ledger, is_reported) {
+            let path = display_path(ledger.path());
+            progress.print_line(&format!(
+                "{path}: cannot be written: {}; retrying every second",
+                error_reason(&error)
+            ));
+            is_reported = true;
+        }
+    });
     progress.finish();
     let mut write_errors = Vec::new();
     // Retry what could not be written before.
@@ -73,6 +89,11 @@ pub(super) fn sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> Co
         ));
     }
     write_errors.extend(missing_plan_files(&summary, &ran_before));
+    let is_stuck = summary.stuck >= summary.settings.max_stuck && summary.cut_short;
+    if is_stuck && can_restart && write_errors.is_empty() && !signals::is_stop_requested() {
+        drop(ledger);
+        return Err(restart(&summary));
+    }
 
     let shrunk = match arguments.no_shrink {
         true => ShrunkGroups::default(),
@@ -90,6 +111,31 @@ pub(super) fn sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> Co
         .for_each(|line| print_message(&format!("not minimal, continue with: {line}")));
     write_errors.iter().for_each(|line| print_message(&format!("not written: {line}")));
     Ok(code)
+}
+
+/// Continues the sweep in a new process, without the threads that hang. Returns only why that failed.
+#[cfg(unix)]
+fn restart(summary: &Summary) -> String {
+    use std::os::unix::process::CommandExt;
+    print_message(&format!(
+        "{} runs hang and keep their threads: the sweep goes on in a new process",
+        summary.stuck
+    ));
+    let mut arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    if arguments.iter().all(|argument| argument != "--resume") {
+        arguments.push("--resume".into());
+    }
+    let error = match std::env::current_exe() {
+        Ok(program) => std::process::Command::new(program).args(arguments).exec(),
+        Err(error) => error,
+    };
+    format!("the sweep cannot go on in a new process ({}): continue it with --resume", error_reason(&error))
+}
+
+/// Without Unix there is no way to replace a process.
+#[cfg(not(unix))]
+fn restart(_: &Summary) -> String {
+    unreachable!("it is asked for on Unix only")
 }
 
 /// The exit code of a sweep.

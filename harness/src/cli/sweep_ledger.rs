@@ -1,9 +1,11 @@
 //! The ledger of a sweep: started, resumed, or left alone.
 
-use super::{arguments, print_message};
+use super::{arguments, print_message, signals};
+use crate::findings::child::check_in_child;
+use crate::outcome::Options;
 use crate::plan::file::{display_path, error_reason};
 use crate::sweep::ledger::{self, Ledger, LedgerHeader};
-use crate::sweep::{Summary, SweepSettings};
+use crate::sweep::{self, Summary, SweepSettings, in_flight};
 
 /// The summary a sweep starts from, and its ledger. A sweep with `--out`, `--for`, `--resume` or `--shard` has a
 /// ledger. A finished ledger is replaced; an unfinished one must be resumed or left alone.
@@ -11,7 +13,7 @@ pub(super) fn open_sweep(
     arguments: &arguments::SweepArgs,
     settings: &SweepSettings,
 ) -> Result<(Summary, Option<Ledger>), String> {
-    let fresh = Summary::new(settings);
+    let mut fresh = Summary::new(settings);
     let has_ledger = arguments.out.is_some()
         || arguments.time_limit.is_some()
         || arguments.resume
@@ -19,6 +21,7 @@ pub(super) fn open_sweep(
     if !has_ledger {
         return Ok((fresh, None));
     }
+    fresh.settings.records_in_flight = true;
     let folder = &settings.out;
     let path = folder.join(ledger::LEDGER_FILE);
     let cannot = |error| format!("{}: cannot be written: {}", display_path(&path), error_reason(&error));
@@ -61,11 +64,42 @@ pub(super) fn open_sweep(
             stored.commit, requested.commit
         ));
     }
-    let SweepSettings { jobs, out, canary_plans, .. } = settings.clone();
     let time_limit = settings.time_limit.or(stored.settings.time_limit);
-    read.summary.settings = SweepSettings { jobs, out, canary_plans, time_limit, ..read.summary.settings };
+    let SweepSettings { seeds, all_seeds, .. } = read.summary.settings;
+    read.summary.settings = SweepSettings { seeds, all_seeds, time_limit, ..settings.clone() };
     let ledger = Ledger::resume(lock, &read).map_err(cannot)?;
+    read.summary.settings.records_in_flight = true;
     Ok((read.summary, Some(ledger)))
+}
+
+/// Finds out which of the seeds in flight ended the process of the sweep before, and adds them as failures. The others run
+/// again.
+pub(super) fn add_seeds_without_end(summary: &mut Summary) -> Result<(), String> {
+    let SweepSettings { system, out, bug, disabled, hang_after, .. } = summary.settings.clone();
+    let seeds = in_flight::read(&out)?.difference(&summary.ran);
+    if seeds.is_empty() {
+        return Ok(());
+    }
+    print_message(&format!(
+        "the sweep before did not end; each seed in flight runs in a process of its own first: {seeds}"
+    ));
+    let options = Options { disabled, ..Options::default() };
+    for seed in seeds.ranges().cloned().flatten() {
+        if signals::is_stop_requested() {
+            return Ok(());
+        }
+        let plan = system.plan(seed, bug.as_deref());
+        match check_in_child(&system, &plan, &options, hang_after) {
+            Ok(None) => {}
+            Ok(Some(failure)) => {
+                print_message(&format!("seed {seed} violated {}: {}", failure.property, failure.cause));
+                sweep::add_failure_without_end(summary, seed, failure);
+            }
+            Err(_) if signals::is_stop_requested() => return Ok(()),
+            Err(message) => return Err(message),
+        }
+    }
+    Ok(())
 }
 
 /// Reports lines of a ledger that cannot be used.

@@ -2,7 +2,7 @@
 
 use crate::outcome::catalog;
 use crate::outcome::signature::FailureSignature;
-use crate::outcome::{COMMIT, HARNESS_PANIC, Outcome, Verdict};
+use crate::outcome::{COMMIT, HARNESS_PANIC, NO_ABORT, NO_HANG, Outcome, Verdict};
 use crate::plan::Plan;
 use crate::plan::file::{self, FileError};
 use crate::support::suggest;
@@ -168,6 +168,18 @@ impl Case {
     pub fn is_met_by(&self, outcome: &Outcome) -> bool {
         self.expect.is_met_by(&outcome.verdict)
             && (self.expect != Expectation::Passed || self.missed_milestones(outcome).is_empty())
+    }
+
+    /// Whether its run may hang or end its process, so that it must run in a child process first.
+    #[must_use]
+    pub fn needs_child(&self) -> bool {
+        let expected = match &self.expect {
+            Expectation::Passed => None,
+            Expectation::Caught(property) | Expectation::OpenDefect(property) => Some(property),
+        };
+        let properties =
+            expected.into_iter().chain(self.signature.as_ref().map(|signature| &signature.property));
+        properties.into_iter().any(|property| [NO_HANG, NO_ABORT].contains(&property.as_str()))
     }
 
     /// The stored milestones that this run did not reach.

@@ -73,6 +73,12 @@ impl Finding {
     #[must_use]
     pub fn harness_panic(plan: Plan, options: &Options, message: &str) -> Finding {
         let failure = Failure::new(HARNESS_PANIC, FailureCause::HarnessPanic(message.to_owned()));
+        Finding::without_end(plan, options, failure)
+    }
+
+    /// A plan whose run failed without an end: it hangs, aborts, or panicked in the harness.
+    #[must_use]
+    pub fn without_end(plan: Plan, options: &Options, failure: Failure) -> Finding {
         Finding { plan, failure, outcome: None, options: options.clone() }
     }
 

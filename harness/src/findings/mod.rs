@@ -3,6 +3,8 @@
 //! *In*: plans and a way to run them. *Out*: smaller plans, cases and their evidence. Used by sweeps, reports and the command
 //! line; knows no system.
 
+pub mod guard;
+pub mod child;
 pub mod shrink;
 pub mod reproducer;
 #[cfg(feature = "proptest")]

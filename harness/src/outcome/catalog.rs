@@ -1,7 +1,8 @@
 //! The names of all properties and milestones.
 
 use crate::outcome::{
-    DETERMINISM, LINEARIZABILITY, LIVENESS, NO_PANIC, RUN_MILESTONES, WITNESS, WRONG_ANSWER,
+    DETERMINISM, LINEARIZABILITY, LIVENESS, NO_ABORT, NO_HANG, NO_PANIC, RUN_MILESTONES, WITNESS,
+    WRONG_ANSWER,
 };
 use invariants::Milestone;
 
@@ -21,6 +22,8 @@ pub fn properties() -> Vec<(&'static str, &'static str)> {
             "after healing, a leader, a write, a read and convergence follow within the plan's bounds",
         ),
         (NO_PANIC, "the system under test does not panic"),
+        (NO_HANG, "no run hangs: something happens within 60 seconds of real time"),
+        (NO_ABORT, "the system under test does not end its process, as by a stack overflow"),
         (DETERMINISM, "two runs of the same plan are the same"),
     ];
     of_facts.chain(of_runs).collect()
@@ -29,7 +32,7 @@ pub fn properties() -> Vec<(&'static str, &'static str)> {
 /// Whether this property can be disabled. Without the others a run would have no end or no verdict.
 #[must_use]
 pub fn can_be_disabled(property: &str) -> bool {
-    ![LIVENESS, NO_PANIC, DETERMINISM].contains(&property)
+    ![LIVENESS, NO_PANIC, NO_HANG, NO_ABORT, DETERMINISM].contains(&property)
 }
 
 /// All milestones of a run, each with a description.

@@ -1,11 +1,13 @@
 //! What went wrong, as data. It becomes text only where it is shown.
 
+use super::run_progress::RunPosition;
 use crate::plan::SimDuration;
 use invariants::linearizability::{Explanation, StreamViolation};
 use invariants::{
     Fact, Index, Node, Operation, Position, RequestId, Response, Time, Violation, WitnessFailure,
 };
 use std::fmt;
+use std::time::Duration;
 
 /// A violation.
 #[derive(Clone, PartialEq, Debug)]
@@ -113,10 +115,33 @@ pub enum FailureCause {
         /// The panic.
         panic: PanicReport,
     },
+    /// A run has no event for a long real time.
+    Hangs {
+        /// Where it is.
+        position: RunPosition,
+        /// How long nothing happened.
+        after: Duration,
+    },
+    /// A run ends its process.
+    Aborts {
+        /// How the process ended.
+        exit: ProcessExit,
+        /// The last lines that it wrote to standard error.
+        message: String,
+    },
     /// Two runs of one plan differ.
     Nondeterminism(Difference),
     /// The harness itself panicked.
     HarnessPanic(String),
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ProcessExit {
+    /// By a signal with this number.
+    Signal(i32),
+    /// With this exit code.
+    Code(i32),
 }
 
 /// The first difference between two runs of one plan.
@@ -282,6 +307,8 @@ impl FailureCause {
             FailureCause::NeverAnswers { .. } => "never-answers",
             FailureCause::FailStop { .. } => "fail-stop-with-intact-disk",
             FailureCause::Panic { .. } => "panic",
+            FailureCause::Hangs { .. } => "hangs",
+            FailureCause::Aborts { .. } => "aborts",
             FailureCause::Nondeterminism(difference) => difference.kind(),
             FailureCause::HarnessPanic(_) => "harness-panic",
         }
@@ -432,9 +459,45 @@ impl fmt::Display for FailureCause {
             FailureCause::Panic { node, at, panic } => {
                 write!(f, "n{node} panics at {at} of simulated time: {panic}")
             }
+            FailureCause::Hangs { position: RunPosition { event, at, node, .. }, after } => match node {
+                Some(node) => write!(
+                    f,
+                    "n{node} does not return: no event for {after:?} of real time after event {event} at {at} of \
+                     simulated time"
+                ),
+                None => write!(
+                    f,
+                    "no event for {after:?} of real time after event {event} at {at} of simulated time, outside of \
+                     all steps of servers: in a task, or in the harness"
+                ),
+            },
+            FailureCause::Aborts { exit, message } => {
+                write!(f, "the run ends its process, {exit}")?;
+                if message.is_empty() { Ok(()) } else { write!(f, ": {message}") }
+            }
             FailureCause::Nondeterminism(difference) => difference.fmt(f),
             FailureCause::HarnessPanic(message) => write!(f, "the harness itself panicked: {message}"),
         }
+    }
+}
+
+impl fmt::Display for ProcessExit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let signal = match *self {
+            ProcessExit::Code(code) => return write!(f, "with exit code {code}"),
+            ProcessExit::Signal(signal) => signal,
+        };
+        write!(f, "by signal {signal}")?;
+        // The same on all Unix systems that the harness runs on, except for SIGBUS.
+        f.write_str(match signal {
+            4 => " (SIGILL)",
+            5 => " (SIGTRAP)",
+            6 => " (SIGABRT)",
+            8 => " (SIGFPE)",
+            9 => " (SIGKILL)",
+            11 => " (SIGSEGV)",
+            _ => "",
+        })
     }
 }
 

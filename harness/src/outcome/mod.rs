@@ -1,5 +1,6 @@
 //! The result of a run: verdict, counts, failure and evidence.
 
+mod run_progress;
 mod failure;
 mod trace;
 pub mod signature;
@@ -7,13 +8,15 @@ pub mod catalog;
 
 pub use failure::{
     Actor, Asked, Condition, Difference, Evidence, EvidenceKind, Failure, FailureCause, Lag, Mismatch,
-    PanicReport, Progress,
+    PanicReport, ProcessExit, Progress,
 };
+pub use run_progress::{RunPosition, RunProgress};
 pub use trace::{MessageFate, TraceEvent, TraceLine};
 
 use invariants::{Call, Digest, Node, Observed, PROPERTIES, RequestId, Time, current_property_name};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The result of a run.
 #[derive(Clone, PartialEq, Debug)]
@@ -87,6 +90,10 @@ pub const RUN_MILESTONES: [(&str, &str); 6] = [
 pub const LIVENESS: &str = "liveness";
 /// Property: the system under test does not panic.
 pub const NO_PANIC: &str = "no-panic";
+/// Property: no run hangs in the code of the system under test.
+pub const NO_HANG: &str = "no-hang";
+/// Property: no run ends its process.
+pub const NO_ABORT: &str = "no-abort";
 /// Property: each response belongs to a request of its client and has the right type.
 pub const WRONG_ANSWER: &str = "wrong-answer";
 /// Property: two runs of the same plan are equal.
@@ -201,6 +208,8 @@ pub struct Options {
     pub engine: Engine,
     /// End the run with the fault phase, without checking liveness.
     pub fault_phase_only: bool,
+    /// Where the run says how far it is.
+    pub progress: Option<Arc<RunProgress>>,
 }
 
 impl Options {
@@ -265,6 +274,21 @@ pub struct RunRecord {
     pub digests: Vec<Digest>,
     /// With [`Recording::traffic`].
     pub traffic: Option<Traffic>,
+}
+
+impl Outcome {
+    /// The outcome of a run that failed without an end: nothing was counted.
+    #[must_use]
+    pub fn without_end(failure: Failure) -> Outcome {
+        Outcome {
+            verdict: Verdict::Failed(Box::new(failure)),
+            counts: Counts::default(),
+            checks: Vec::new(),
+            milestones: Vec::new(),
+            faults: Vec::new(),
+            digest: Digest::EMPTY,
+        }
+    }
 }
 
 impl From<Outcome> for RunRecord {

@@ -1,6 +1,6 @@
 //! Failure signatures: two failures with the same signature are treated as the same failure.
 
-use crate::outcome::{Failure, FailureCause, Lag};
+use crate::outcome::{Failure, FailureCause, HARNESS_PANIC, Lag, NO_ABORT, NO_HANG};
 use invariants::{Observed, Violation, current_property_name};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -113,6 +113,12 @@ impl FailureSignature {
         FailureSignature { property, kind, location, roles: roles_of(&failure.cause) }
     }
 
+    /// Whether its run has an end and an outcome. Otherwise it must not be repeated in this process.
+    #[must_use]
+    pub fn has_outcome(&self) -> bool {
+        ![HARNESS_PANIC, NO_HANG, NO_ABORT].contains(&self.property.as_str())
+    }
+
     /// The kind of conflict, and where a panic was.
     #[must_use]
     pub fn conflict(&self) -> impl fmt::Display {
@@ -134,6 +140,8 @@ fn roles_of(cause: &FailureCause) -> Roles {
         FailureCause::Facts(violation) => roles_of_facts(violation),
         FailureCause::Panic { .. }
         | FailureCause::FailStop { .. }
+        | FailureCause::Hangs { .. }
+        | FailureCause::Aborts { .. }
         | FailureCause::MissedDeadline { lag: Some(Lag::Leader { .. }), .. } => Roles::OneServer,
         FailureCause::MissedDeadline { lag: Some(Lag::Member { .. }), .. } => Roles::TwoServers,
         FailureCause::Order(_)

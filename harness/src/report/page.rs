@@ -4,6 +4,7 @@ use super::timeline::{Timeline, evidence_line, format_number_ranges, timeline};
 use super::{Page, format_measurement, harness_command, pluralize};
 use crate::findings::case::{Case, ShrunkFrom};
 use crate::outcome::catalog;
+use crate::outcome::signature::FailureSignature;
 use crate::outcome::{
     COMMIT, EvidenceKind, Failure, FailureCause, Options, Outcome, RunRecord, TraceLine, Verdict,
 };
@@ -72,6 +73,26 @@ pub fn run_page(
             page.paragraph(&shrink_summary(plan, counts.operations, shrunk));
         }
     }
+    let has_end = match &outcome.verdict {
+        Verdict::Failed(failure) => FailureSignature::of(failure).has_outcome(),
+        Verdict::Passed | Verdict::Unknown(_) => true,
+    };
+    if has_end {
+        add_counts(&mut page, outcome);
+    }
+    if matches!(outcome.verdict, Verdict::Failed(_)) {
+        page.blank();
+        for (purpose, command) in next_steps(plan, origin, (has_end, shrunk.is_some()), options) {
+            page.paragraph(&format!("to {purpose}:"));
+            page.verbatim(&format!("  {command}"));
+        }
+    }
+    page.text
+}
+
+/// How much happened, and the digest.
+fn add_counts(page: &mut Page, outcome: &Outcome) {
+    let counts = &outcome.counts;
     page.blank();
     page.paragraph(&format!(
         "{} in {} s simulated, {}, {}, {}",
@@ -82,14 +103,6 @@ pub fn run_page(
         pluralize(counts.power_losses, "power loss", "power losses"),
     ));
     page.paragraph(&format!("digest {:?}, commit {COMMIT}", outcome.digest));
-    if matches!(outcome.verdict, Verdict::Failed(_)) {
-        page.blank();
-        for (purpose, command) in next_steps(plan, origin, shrunk.is_some(), options) {
-            page.paragraph(&format!("to {purpose}:"));
-            page.verbatim(&format!("  {command}"));
-        }
-    }
-    page.text
 }
 
 fn add_timeline(page: &mut Page, timeline: &Timeline) {
@@ -319,7 +332,7 @@ fn cause_lines(cause: &FailureCause) -> Vec<Line> {
 fn next_steps(
     plan: &Plan,
     origin: PlanSource<'_>,
-    is_shrunk: bool,
+    (has_end, is_shrunk): (bool, bool),
     options: &Options,
 ) -> Vec<(&'static str, String)> {
     let (run_source, source, bug) = match origin {
@@ -333,8 +346,12 @@ fn next_steps(
         }
     };
     let run = harness_command(&format!("run {run_source}"), bug, &options.disabled);
-    let mut steps = vec![("print every event", run + " --trace")];
-    if !is_shrunk {
+    let mut steps = match has_end {
+        true => vec![("print every event", run + " --trace")],
+        // The trace is printed at the end of a run.
+        false => vec![("print every event up to there", format!("RUST_LOG=harness=info {run}"))],
+    };
+    if has_end && !is_shrunk {
         steps.push(("shrink it", harness_command(&format!("shrink {source}"), bug, &options.disabled)));
     }
     let add_case = harness_command(&format!("add-case {source}"), bug, &[]);

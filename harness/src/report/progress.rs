@@ -27,11 +27,11 @@ pub struct SweepProgress {
 }
 
 impl SweepProgress {
-    /// Progress of a sweep with these settings.
+    /// Progress of a sweep from this summary on. Its failures are not printed again.
     #[must_use]
-    pub fn new(settings: &SweepSettings) -> SweepProgress {
-        let bar = (!is_plain_output()).then(|| progress_bar(settings));
-        SweepProgress { bar, next_line: PLAIN_INTERVAL, failures_reported: 0 }
+    pub fn new(before: &Summary) -> SweepProgress {
+        let bar = (!is_plain_output()).then(|| progress_bar(&before.settings));
+        SweepProgress { bar, next_line: PLAIN_INTERVAL, failures_reported: before.failures.len() }
     }
 
     /// Shows the sums so far, and prints each new failure at once.

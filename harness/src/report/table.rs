@@ -130,7 +130,11 @@ fn group_members(group: &FailureGroup<'_>, settings: &SweepSettings) -> String {
         text += &format!("  seed {}: {}\n", failure.seed, display_first_line(&failure.message));
         let source = format!("run --seed {}", failure.seed);
         let line = harness_command(&source, settings.bug.as_deref(), &settings.disabled);
-        text += &format!("    {line} --trace\n");
+        // A trace is printed at the end of a run.
+        text += &match failure.signature.has_outcome() {
+            true => format!("    {line} --trace\n"),
+            false => format!("    RUST_LOG=harness=info {line}\n"),
+        };
         match &failure.plan {
             Some(path) => text += &format!("    stored in {}\n", display_path(path)),
             None => text += "    its plan could not be written; the seed reproduces it\n",

@@ -35,6 +35,7 @@ fn summary_of(failures: u64) -> Summary {
         bug: None,
         disabled: vec!["read-safety".into()],
         canary_plans: vec![],
+        ..SweepSettings::default()
     };
     let failure = |seed| FailureRecord {
         signature: FailureSignature {

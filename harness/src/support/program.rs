@@ -11,6 +11,14 @@ static PROFILE: OnceLock<String> = OnceLock::new();
 /// What they start with in a process that is not a command line, such as a test.
 const DEFAULT: &str = "cargo run --release --";
 
+/// Whether this process is a command line of the harness.
+static IS_COMMAND_LINE: OnceLock<()> = OnceLock::new();
+
+/// Whether this process is a command line of the harness; otherwise, a test.
+pub(crate) fn is_command_line() -> bool {
+    IS_COMMAND_LINE.get().is_some()
+}
+
 /// A command line of this program, such as `cargo run --release -- replay FILE`.
 #[must_use]
 pub fn command(arguments: &str) -> String {
@@ -28,6 +36,7 @@ pub(crate) fn set_profile(name: &str) {
 pub(crate) fn set_from_environment(arguments: &str) {
     let program = std::env::args_os().next().unwrap_or_default();
     let by_cargo = std::env::var_os("CARGO").is_some();
+    _ = IS_COMMAND_LINE.set(());
     // Only the first call counts: a process is started once.
     _ = START.set(start_of_commands(Path::new(&program), by_cargo, arguments));
 }

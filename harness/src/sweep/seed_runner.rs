@@ -3,25 +3,29 @@
 use super::SweepSettings;
 use super::summary::{FailureRecord, SeedResult};
 use crate::findings::investigate::{Finding, investigate};
-use crate::findings::reproducer::RunFn;
-use crate::outcome::{Options, Outcome, Verdict};
+use crate::outcome::{Failure, Options, Outcome, RunProgress, RunRecord, Verdict};
 use crate::plan::file::{display_path, error_reason};
 use crate::plan::{GENERATOR_VERSION, Plan};
 use std::any::Any;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Runs a plan for a sweep, on threads that may outlive the sweep.
+pub type SweepRun = Arc<dyn Fn(&Plan, &Options) -> RunRecord + Send + Sync>;
 
 /// Runs seeds.
-pub(super) struct SeedRunner<'a> {
+pub(super) struct SeedRunner {
     /// The settings of the sweep.
-    pub(super) settings: &'a SweepSettings,
+    pub(super) settings: SweepSettings,
     /// The function that runs a plan.
-    pub(super) run: &'a RunFn<'a>,
+    pub(super) run: SweepRun,
 }
 
-impl SeedRunner<'_> {
+impl SeedRunner {
     /// Runs a seed. A failure is confirmed, and its case is written, before this returns.
-    pub(super) fn run_seed(&self, seed: u64) -> SeedResult {
-        match investigate(&self.plan(seed), &self.options(), self.run) {
+    pub(super) fn run_seed(&self, seed: u64, progress: Arc<RunProgress>) -> SeedResult {
+        let options = Options { progress: Some(progress), ..self.options() };
+        match investigate(&self.plan(seed), &options, &*self.run) {
             Ok(finding) => self.record(seed, finding),
             Err(outcome) => SeedResult { seed, outcome: Some(*outcome), failure: None, write_error: None },
         }
@@ -32,6 +36,11 @@ impl SeedRunner<'_> {
         let text = payload.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
         self.record(seed, Finding::harness_panic(self.plan(seed), &self.options(), text))
+    }
+
+    /// The result of a seed whose run hangs or aborts.
+    pub(super) fn result_without_end(&self, seed: u64, failure: Failure) -> SeedResult {
+        self.record(seed, Finding::without_end(self.plan(seed), &self.options(), failure))
     }
 
     fn plan(&self, seed: u64) -> Plan {

@@ -62,6 +62,9 @@ pub struct Summary {
     /// Whether it ended before its seeds or its time were used up.
     #[serde(skip)]
     pub cut_short: bool,
+    /// Runs of this process that hang, and keep a thread each.
+    #[serde(skip)]
+    pub stuck: usize,
     /// Workers that missed the canary.
     #[serde(alias = "blind")]
     pub canaries_missed: u64,

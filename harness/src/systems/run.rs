@@ -62,7 +62,12 @@ fn run_checked<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
     }
     let history = clients.into_history();
     let search_verdict = if needs_search && options.record.history {
-        search_history(&history, &observer)
+        // The search has a budget of its own: it is slow at times, but does not hang.
+        let set_searching = |searching| options.progress.iter().for_each(|it| it.set_searching(searching));
+        set_searching(true);
+        let verdict = search_history(&history, &observer);
+        set_searching(false);
+        verdict
     } else {
         Verdict::Passed
     };

@@ -8,7 +8,7 @@ mod phases;
 
 use crate::outcome::{
     Actor, Evidence, EvidenceKind, Failure, FailureCause, MessageFate, NO_PANIC, Options, PanicReport,
-    TraceEvent,
+    RunProgress, TraceEvent,
 };
 use crate::plan::{Plan, SimDuration};
 use crate::server::{Arrival, Host, Server};
@@ -19,6 +19,7 @@ use faults::Faults;
 use invariants::{Node, Time, WorldFact};
 use phases::Phase;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// The most events that may be queued at once, at some hundred bytes each.
 const MAX_QUEUED_EVENTS: usize = 1 << 20;
@@ -75,6 +76,8 @@ pub struct Cluster<S: Server> {
     deadline_number: u32,
     /// More events than this break the property `liveness`.
     max_events: u64,
+    /// For those who watch the run.
+    progress: Arc<RunProgress>,
 }
 
 impl<S: Server> Cluster<S> {
@@ -101,6 +104,7 @@ impl<S: Server> Cluster<S> {
             phase_entered: (0, 0),
             deadline_number: 0,
             max_events: plan.bounds.events,
+            progress: options.progress.clone().unwrap_or_default(),
         }
     }
 
@@ -131,6 +135,7 @@ impl<S: Server> Cluster<S> {
         }
         let Some((at, event)) = self.world.queue.pop() else { return Control::Stop };
         self.world.advance_to(at);
+        self.progress.begin(self.world.step(), at, 0);
         self.handle_event(event);
         if self.world.observer.counts.events > self.max_events {
             self.fail_too_many_events();
@@ -152,6 +157,7 @@ impl<S: Server> Cluster<S> {
             self.world.record_fact(node, WorldFact::Restarted);
         }
         self.running_node = Some(node);
+        self.progress.begin(self.world.step(), now, node);
         self.world.trace(node, || TraceEvent::Boot);
         let server = S::boot(&mut Host::new(&mut self.world, node));
         self.running_node = None;
@@ -392,6 +398,7 @@ impl<S: Server> Cluster<S> {
     fn step(&mut self, node: Node, arrival: Arrival<S::Message>) {
         let server = self.servers[node as usize - 1].as_mut().expect("a node that is up must have a server");
         self.running_node = Some(node);
+        self.progress.begin(self.world.step(), self.world.now(), node);
         server.step(&mut Host::new(&mut self.world, node), arrival);
         self.rearm_timer(node);
         self.record_digest();
