@@ -6,6 +6,7 @@ mod trace;
 pub mod signature;
 pub mod catalog;
 
+pub use crate::support::logs::{LogLevel, LogLine};
 pub use failure::{
     Actor, Asked, Condition, Difference, Evidence, EvidenceKind, Failure, FailureCause, Lag, Mismatch,
     PanicReport, ProcessExit, Progress,

@@ -1,6 +1,7 @@
 //! The trace: what happens in a run, event by event, as data.
 
 use crate::plan::PermanentFaultKind;
+use crate::support::logs::LogLine;
 use invariants::{Node, RequestId, Time};
 use std::fmt;
 
@@ -100,6 +101,8 @@ pub enum TraceEvent {
     Panic(String),
     /// A note of the system under test.
     Note(String),
+    /// A line that the system under test logs.
+    Log(LogLine),
 }
 
 /// What becomes of a message.
@@ -166,6 +169,7 @@ impl fmt::Display for TraceEvent {
             TraceEvent::FailStop(reason) => write!(f, "takes no part: {reason}"),
             TraceEvent::Panic(message) => write!(f, "panics: {message}"),
             TraceEvent::Note(text) => f.write_str(text),
+            TraceEvent::Log(line) => line.fmt(f),
         }
     }
 }

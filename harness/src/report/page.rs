@@ -6,7 +6,8 @@ use crate::findings::case::{Case, ShrunkFrom};
 use crate::outcome::catalog;
 use crate::outcome::signature::FailureSignature;
 use crate::outcome::{
-    COMMIT, EvidenceKind, Failure, FailureCause, Options, Outcome, RunRecord, TraceLine, Verdict,
+    COMMIT, EvidenceKind, Failure, FailureCause, LogLevel, Options, Outcome, RunRecord, TraceEvent,
+    TraceLine, Verdict,
 };
 use crate::plan::file::display_path;
 use crate::plan::{GENERATOR_VERSION, Plan, SimDuration};
@@ -22,6 +23,8 @@ use std::path::Path;
 pub enum PlanSource<'a> {
     /// Generated from its seed.
     Seed,
+    /// Generated from its seed, without features of these names.
+    SeedWithout(&'a [&'static str]),
     /// Read from a file.
     File {
         /// The file.
@@ -47,6 +50,9 @@ pub fn run_page(
     let mut title = match origin {
         PlanSource::File { path, .. } => display_path(path),
         PlanSource::Seed => format!("seed {} (generator {GENERATOR_VERSION})", plan.seed),
+        PlanSource::SeedWithout(names) => {
+            format!("seed {} (generator {GENERATOR_VERSION}) without {}", plan.seed, names.join(", "))
+        }
     };
     title += &format!(", {}", pluralize(plan.nodes, "server", "servers"));
     if let Some(bug) = &plan.bug {
@@ -67,6 +73,7 @@ pub fn run_page(
         if let Some(timeline) = &timeline {
             add_timeline(&mut page, timeline);
         }
+        add_logs(&mut page, record);
         add_client_operations(&mut page, record);
         if let Some(shrunk) = shrunk {
             page.blank();
@@ -103,6 +110,37 @@ fn add_counts(page: &mut Page, outcome: &Outcome) {
         pluralize(counts.power_losses, "power loss", "power losses"),
     ));
     page.paragraph(&format!("digest {:?}, commit {COMMIT}", outcome.digest));
+}
+
+/// The last lines of the servers' logs: those that are not for debugging, if there are any.
+fn add_logs(page: &mut Page, record: &RunRecord) {
+    const SHOWN: usize = 10;
+    let logs = |most: LogLevel| {
+        let is_shown =
+            move |line: &&TraceLine| matches!(&line.event, TraceEvent::Log(log) if log.level <= most);
+        record.trace.iter().filter(is_shown).collect::<Vec<_>>()
+    };
+    let (all, usual) = (logs(LogLevel::Trace), logs(LogLevel::Info));
+    let shown = if usual.is_empty() { &all } else { &usual };
+    let shown = &shown[shown.len().saturating_sub(SHOWN)..];
+    if shown.is_empty() {
+        return;
+    }
+    page.blank();
+    page.paragraph("the last lines that servers log:");
+    for line in shown {
+        let text = display_line(&line.event.to_string());
+        page.paragraph(&format!(
+            "  {:>14}  {:>8}  n{} {text}",
+            format_seconds(line.at),
+            line.step,
+            line.node
+        ));
+    }
+    match all.len() - shown.len() {
+        0 => {}
+        more => page.paragraph(&format!("  and {} before", pluralize(more as u64, "line", "lines"))),
+    }
 }
 
 fn add_timeline(page: &mut Page, timeline: &Timeline) {
@@ -340,6 +378,11 @@ fn next_steps(
             let path = shell_quote(path);
             (format!("--plan {path}"), path, bug)
         }
+        PlanSource::SeedWithout(names) => {
+            let left_out: String = names.iter().map(|name| format!(" --leave-out {name}")).collect();
+            let source = format!("--seed {}{left_out}", plan.seed);
+            (source.clone(), source, plan.bug.as_deref())
+        }
         PlanSource::Seed => {
             let source = format!("--seed {}", plan.seed);
             (source.clone(), source, plan.bug.as_deref())
@@ -349,7 +392,7 @@ fn next_steps(
     let mut steps = match has_end {
         true => vec![("print every event", run + " --trace")],
         // The trace is printed at the end of a run.
-        false => vec![("print every event up to there", format!("RUST_LOG=harness=info {run}"))],
+        false => vec![("print every event up to there", format!("RUST_LOG=info {run}"))],
     };
     if has_end && !is_shrunk {
         steps.push(("shrink it", harness_command(&format!("shrink {source}"), bug, &options.disabled)));

@@ -6,6 +6,9 @@
 pub use crate::plan::{Knob, OperatorCommand, Setting};
 pub use raft_core::BugInfo;
 
+#[cfg(feature = "slog")]
+pub use crate::support::logs::SlogDrain;
+
 use crate::outcome::{Engine, TraceEvent};
 use crate::plan::{MembershipOp, Plan, Supports, Trigger};
 use crate::support::rng::{self, RngStream, label};

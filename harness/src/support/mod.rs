@@ -1,4 +1,4 @@
-//! What every room may use: random streams, text for terminals, suggestions for misspelled names.
+//! What every room may use: random streams, text for terminals, suggestions for misspelled names, logs of servers.
 //!
 //! Nothing here knows plans, worlds or servers.
 
@@ -6,3 +6,4 @@ pub mod rng;
 pub mod text;
 pub mod suggest;
 pub mod program;
+pub mod logs;

@@ -32,6 +32,7 @@ use crate::outcome::{
     READ_ANSWERED, TraceEvent, TraceLine, Traffic,
 };
 use crate::plan::{Plan, Supports, Trigger};
+use crate::support::logs;
 use crate::support::rng::RngStream;
 use crate::workload::client::{ClientContext, Timer};
 use crate::workload::{Reply, Request, RequestBody};
@@ -364,6 +365,7 @@ impl<M: Clone + Display> World<M> {
     #[inline]
     pub(crate) fn trace(&mut self, node: Node, event: impl FnOnce() -> TraceEvent) {
         if self.trace_enabled {
+            self.trace_logs();
             let event = event();
             tracing::info!(target: "harness", at = self.now, step = self.step, node, "{event}");
             self.timeline.push(TraceLine {
@@ -373,6 +375,14 @@ impl<M: Clone + Display> World<M> {
                 node,
                 event,
             });
+        }
+    }
+
+    /// Adds what servers have logged to the timeline. They log only while it is recorded.
+    pub(crate) fn trace_logs(&mut self) {
+        for line in logs::take() {
+            let (at, step, cause, node) = (self.now, self.step, self.queue.cause(), line.node);
+            self.timeline.push(TraceLine { at, step, cause, node, event: TraceEvent::Log(line) });
         }
     }
 

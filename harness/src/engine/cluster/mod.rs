@@ -12,6 +12,7 @@ use crate::outcome::{
 };
 use crate::plan::{Plan, SimDuration};
 use crate::server::{Arrival, Host, Server};
+use crate::support::logs::{self, LogRecording};
 use crate::workload::ClientResponse;
 use crate::workload::client::ClientPool;
 use crate::world::{Event, EventKind, NEVER, SyncInFlight, TrafficCounter, UnansweredRequest, World};
@@ -78,6 +79,8 @@ pub struct Cluster<S: Server> {
     max_events: u64,
     /// For those who watch the run.
     progress: Arc<RunProgress>,
+    /// While the timeline is recorded, so is what servers log.
+    logs: Option<LogRecording>,
 }
 
 impl<S: Server> Cluster<S> {
@@ -105,6 +108,7 @@ impl<S: Server> Cluster<S> {
             deadline_number: 0,
             max_events: plan.bounds.events,
             progress: options.progress.clone().unwrap_or_default(),
+            logs: options.record.trace.then(LogRecording::start),
         }
     }
 
@@ -130,6 +134,10 @@ impl<S: Server> Cluster<S> {
     /// Handles one event, or whatever must precede it.
     #[inline]
     pub fn advance(&mut self) -> Control {
+        if self.logs.is_some() {
+            // Those of tasks, which run between two events.
+            self.world.trace_logs();
+        }
         if self.world.interrupt_pending {
             return self.handle_interrupt();
         }
@@ -159,7 +167,9 @@ impl<S: Server> Cluster<S> {
         self.running_node = Some(node);
         self.progress.begin(self.world.step(), now, node);
         self.world.trace(node, || TraceEvent::Boot);
+        let entered = self.logs.is_some().then(|| logs::enter(node));
         let server = S::boot(&mut Host::new(&mut self.world, node));
+        self.leave(entered);
         self.running_node = None;
         self.servers[node as usize - 1] = Some(server);
         self.rearm_timer(node);
@@ -399,9 +409,20 @@ impl<S: Server> Cluster<S> {
         let server = self.servers[node as usize - 1].as_mut().expect("a node that is up must have a server");
         self.running_node = Some(node);
         self.progress.begin(self.world.step(), self.world.now(), node);
+        let entered = self.logs.is_some().then(|| logs::enter(node));
         server.step(&mut Host::new(&mut self.world, node), arrival);
+        self.leave(entered);
         self.rearm_timer(node);
         self.record_digest();
+    }
+
+    /// The code of a server has ended.
+    #[inline]
+    fn leave(&mut self, entered: Option<logs::Entered>) {
+        if entered.is_some() {
+            drop(entered);
+            self.world.trace_logs();
+        }
     }
 
     /// Arms a timer for the server's deadline, unless an earlier one is armed: an early timer is cheap.

@@ -16,6 +16,7 @@ use crate::engine::panics::catch_panic;
 use crate::outcome::{Engine, PanicReport};
 use crate::plan::{Knob, Plan, Setting, Supports};
 use crate::server::{Arrival, BugInfo, Host, LocalTime, OperatorCommand, OperatorResponse, Server};
+use crate::support::logs;
 use crate::workload::{Reply, Request};
 use invariants::{Contract, Node, ServerFact};
 use std::any::Any;
@@ -361,7 +362,9 @@ impl<M: Clone + Display + Send + 'static> NodeHandle<M> {
     /// Runs code of a task of this incarnation. `None` if it panicked.
     fn run<T>(&self, code: impl FnOnce() -> T) -> Option<T> {
         let outer = CURRENT.replace(Some(self.0.clone()));
+        let entered = logs::enter(self.0.node);
         let result = catch_panic(code);
+        drop(entered);
         CURRENT.set(outer);
         result.map_err(|panic| self.0.world.record_panic(self.0.node, panic)).ok()
     }

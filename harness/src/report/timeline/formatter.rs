@@ -345,6 +345,14 @@ impl TimelineFormatter<'_> {
         format!("{line}{}", truncate_line(text, room))
     }
 
+    /// A line below a row, in the column of its text.
+    pub(super) fn format_below(&self, text: &str) -> String {
+        let roles = self.roles();
+        let context = RowContext { at: 0, folded: 0, involved: &BTreeSet::new(), roles: &roles };
+        let indent = self.format_row(&context, false, "").len();
+        format!("{:indent$}{}", "", truncate_line(text, self.width.saturating_sub(indent)))
+    }
+
     /// A row whose text continues in lines below it.
     pub(super) fn format_wrapped_row(&self, context: &RowContext<'_>, text: &str) -> Vec<String> {
         let indent = self.format_row(context, false, "").len();

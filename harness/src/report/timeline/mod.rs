@@ -11,7 +11,9 @@ mod formatter;
 pub(super) use event_group::format_number_ranges;
 
 use super::{with_thousands, wrap};
-use crate::outcome::{Actor, Evidence, Failure, RunRecord, TraceEvent, TraceLine, Verdict};
+use crate::outcome::{
+    Actor, Evidence, Failure, LogLevel, LogLine, RunRecord, TraceEvent, TraceLine, Verdict,
+};
 use event_group::EventGroup;
 use formatter::{Detail, FormattedEvent, RowContext, TimelineFormatter};
 use invariants::{Fact, Node, Observed, Time};
@@ -21,6 +23,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The most rows of a detailed timeline. Beyond it, appends and commits are grouped; and if the whole past is
 /// relevant, only the last rows are shown.
 const MAX_ROWS: usize = 40;
+
+/// The most lines of a log that an event shows.
+const MAX_LOGS: usize = 3;
 
 /// The timeline of a failure.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -96,7 +101,12 @@ fn build_timeline(
         }));
         match formatted {
             Some(formatted) if is_clash || event.is_fault() || past.contains(step) => {
+                let has_own_row = formatted.group_kind.is_none();
                 rows.add_event(&formatter, event, is_clash, formatted);
+                // In a group nobody could tell whose they are.
+                if has_own_row && detail == Detail::EachEntry {
+                    event.logs().take(MAX_LOGS).for_each(|log| rows.add_log(&formatter, log));
+                }
             }
             _ => rows.fold_event(),
         }
@@ -178,6 +188,11 @@ impl RowBuilder {
         self.folded = 0;
     }
 
+    /// Adds a line of a server's log below its event.
+    fn add_log(&mut self, formatter: &TimelineFormatter<'_>, log: &LogLine) {
+        self.rows.push((formatter.format_below(&format!("n{} {log}", log.node)), 0));
+    }
+
     fn flush_group(&mut self, formatter: &TimelineFormatter<'_>) {
         let Some(group) = self.group.take() else { return };
         let EventGroup { at, folded, involved, roles, .. } = &group;
@@ -229,6 +244,14 @@ impl TimelineEvent<'_> {
             .chain(in_evidence)
             .chain(self.facts.iter().filter(|fact| fact.fact.is_about_server()).map(|fact| fact.node))
             .collect()
+    }
+
+    /// What servers log in it, except for debugging.
+    fn logs(&self) -> impl Iterator<Item = &LogLine> {
+        self.lines.iter().filter_map(|line| match &line.event {
+            TraceEvent::Log(log) if log.level <= LogLevel::Info => Some(log),
+            _ => None,
+        })
     }
 
     /// Whether it is the begin or end of a fault, or the healing.
