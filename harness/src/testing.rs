@@ -25,6 +25,7 @@ use crate::findings::case::{Case, Expectation};
 use crate::findings::child::{self, run_in_child_first};
 use crate::findings::guard::{HANG_AFTER, HANG_AFTER_SHORT, run_watched};
 use crate::findings::investigate::investigate;
+use crate::findings::known::{case_files, known_defects};
 use crate::findings::reproducer::verdict_without_bug;
 use crate::findings::shrink::ShrinkSettings;
 use crate::outcome::{Options, Outcome, Verdict};
@@ -32,7 +33,7 @@ use crate::plan::file::display_path;
 use crate::plan::{GENERATOR_VERSION, Plan};
 use crate::report::{DEFAULT_WIDTH, PlanSource, run_page};
 use crate::support::program;
-use crate::sweep::{self, FailureRecord, Summary, SweepSettings};
+use crate::sweep::{self, FailureRecord, KnownCount, Summary, SweepSettings};
 use crate::systems::{System, SystemInfo};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -55,7 +56,21 @@ const MAX_SHRINK_RUNS: u64 = 5_000;
 /// With the page of the shrunk failure and the command that repeats it, if a property was violated; and with a sentence
 /// if the sweep cannot be trusted.
 pub fn sweep<S: System>(seeds: u64) {
-    let system = SystemInfo::of::<S>();
+    sweep_system(&SystemInfo::of::<S>(), seeds, None);
+}
+
+/// The same, except that failures like a known defect do not count: the cases in the folder `known`, relative to that of the
+/// package, that expect `open-defect`. Prints how often each was seen.
+///
+/// # Panics
+///
+/// As [`sweep()`], and if a case cannot be read.
+pub fn sweep_with_known<S: System>(seeds: u64, known: impl AsRef<Path>) {
+    sweep_system(&SystemInfo::of::<S>(), seeds, Some(known.as_ref()));
+}
+
+fn sweep_system(system: &SystemInfo, seeds: u64, known: Option<&Path>) {
+    let system = *system;
     if child::serve(&system) {
         return;
     }
@@ -71,11 +86,17 @@ pub fn sweep<S: System>(seeds: u64) {
         out: PathBuf::from(OUT),
         bug: None,
         disabled: Vec::new(),
+        known: known.map_or_else(Vec::new, |folder| {
+            known_defects(folder, &system, None).unwrap_or_else(|error| panic!("{error}"))
+        }),
         canary_plans: sweep::canary_plans(),
         ..SweepSettings::default()
     };
     let run = move |plan: &Plan, options: &Options| system.run(plan, options);
     let summary = sweep::sweep(&settings, Arc::new(run), &NEVER, &mut |_| {});
+    for KnownCount { defect, seeds, .. } in summary.known_counts() {
+        println!("known defect {}, {}: {seeds} seeds", defect.case, defect.signature);
+    }
     if !summary.is_success() {
         panic!("{}", failed_sweep(&summary));
     }
@@ -85,7 +106,7 @@ pub fn sweep<S: System>(seeds: u64) {
 fn failed_sweep(summary: &Summary) -> String {
     let settings = &summary.settings;
     let faults = |seed| settings.system.plan(seed, None).faults.len();
-    let Some(failure) = summary.failures.iter().min_by_key(|failure| faults(failure.seed)) else {
+    let Some(failure) = summary.new_failures().min_by_key(|failure| faults(failure.seed)) else {
         let unchecked = summary.never_checked();
         return match (summary.canaries_missed, summary.never_seen().as_slice()) {
             (0, []) => format!("the sweep checked nothing of {}", unchecked.join(", ")),
@@ -98,7 +119,7 @@ fn failed_sweep(summary: &Summary) -> String {
     format!(
         "{} of {} seeds failed; their plans are in the folder {OUT}\n\n{}\nrepeat it: MADSIM_TEST_SEED={seed} \
          MADSIM_TEST_NUM=1 cargo test {test}",
-        summary.failures.len(),
+        summary.new_failures().count(),
         summary.seeds,
         shrunk_page(settings, failure).unwrap_or_else(|| failure.message.clone()),
     )
@@ -149,14 +170,9 @@ pub fn replay<S: System>(folder: impl AsRef<Path>) {
 /// If the folder cannot be read.
 #[must_use]
 pub fn cases(folder: &Path) -> Vec<(String, PathBuf)> {
-    let entries = std::fs::read_dir(folder)
-        .unwrap_or_else(|error| panic!("{}: cannot be read: {error}", display_path(folder)));
-    let paths = entries.map(|entry| entry.expect("an entry of a folder that can be read").path());
-    let cases = paths.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    let cases = case_files(folder).unwrap_or_else(|error| panic!("{error}"));
     let name = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let mut cases: Vec<(String, PathBuf)> = cases.map(|path| (name(&path), path)).collect();
-    cases.sort();
-    cases
+    cases.into_iter().map(|path| (name(&path), path)).collect()
 }
 
 /// Runs a case: it must end as expected, and a case with a bug must pass with the bug off.

@@ -1,5 +1,6 @@
 //! The command `add-case`.
 
+use super::arguments::reduce;
 use super::exit::SUCCESS;
 use super::paths::Paths;
 use super::{CommandResult, arguments, catalog, print};
@@ -15,11 +16,11 @@ use std::path::Path;
 
 pub(super) fn add_case(system: &SystemInfo, arguments: &arguments::AddCaseArgs) -> CommandResult {
     catalog::check_bug(system, arguments.bug.as_deref())?;
-    let path = case::case_path(&arguments.name);
+    let path = case::case_path(system, &arguments.name);
     if path.symlink_metadata().is_ok() {
         return Err(format!("{} already exists: choose another name", display_path(&path)));
     }
-    let folder = Path::new(case::CASES_DIR);
+    let folder = Path::new(system.cases);
     if !folder.is_dir() {
         return Err(format!(
             "there is no folder {} here: run this in the root of the repository",
@@ -36,7 +37,7 @@ pub(super) fn add_case(system: &SystemInfo, arguments: &arguments::AddCaseArgs) 
     };
     let mut plan = match (&source, arguments.seed) {
         (Some(source), _) => source.plan.clone(),
-        (None, seed) => system.plan(seed.unwrap_or_default(), None),
+        (None, seed) => reduce(system.plan(seed.unwrap_or_default(), None), &arguments.leave_out),
     };
     if arguments.bug.is_some() {
         plan.bug.clone_from(&arguments.bug);

@@ -1,7 +1,7 @@
 //! Commands and options. Former names stay valid as hidden aliases.
 
 use crate::outcome::Engine;
-use crate::plan::SimDuration;
+use crate::plan::{Feature, Plan, SimDuration};
 use crate::support::suggest;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use invariants::Budget;
@@ -80,10 +80,22 @@ pub(super) struct SweepArgs {
     /// Do not shrink failures
     #[arg(long, alias = "as-found")]
     pub(super) no_shrink: bool,
+    /// Folder of cases: failures like a defect in them that is still there are counted apart [default: the system's
+    /// cases]
+    #[arg(long, value_name = "DIR", allow_negative_numbers = true)]
+    pub(super) known: Option<PathBuf>,
+    /// Leave out of the plans a feature without which this case does not fail; may be given several times
+    #[arg(long, value_name = "CASE", allow_negative_numbers = true)]
+    pub(super) avoid: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) hang: HangArgs,
     #[command(flatten)]
     pub(super) overrides: OverrideArgs,
+}
+
+/// The plan without these features.
+pub(super) fn reduce(plan: Plan, left_out: &[Feature]) -> Plan {
+    left_out.iter().fold(plan, |plan, feature| feature.remove_from(plan))
 }
 
 /// Deviations from the plan of the seed.
@@ -95,6 +107,9 @@ pub(super) struct OverrideArgs {
     /// Disable this property; may be given several times
     #[arg(long, value_name = "PROPERTY", alias = "without", allow_negative_numbers = true)]
     pub(super) disable: Vec<String>,
+    /// Leave a feature out of the plan of a seed, such as `leases` or `power-loss`; may be given several times
+    #[arg(long, value_name = "FEATURE", value_parser = parse_feature, allow_negative_numbers = true)]
+    pub(super) leave_out: Vec<Feature>,
 }
 
 #[derive(Args, Debug)]
@@ -164,6 +179,9 @@ pub(super) struct PlanArgs {
     /// Switch on a bug
     #[arg(long, value_name = "NAME", allow_negative_numbers = true)]
     pub(super) bug: Option<String>,
+    /// Leave a feature out of the plan, such as `leases` or `power-loss`; may be given several times
+    #[arg(long, value_name = "FEATURE", value_parser = parse_feature, allow_negative_numbers = true)]
+    pub(super) leave_out: Vec<Feature>,
 }
 
 #[derive(Args, Debug)]
@@ -181,6 +199,9 @@ pub(super) struct AddCaseArgs {
     /// Switch on a bug that the case must catch
     #[arg(long, value_name = "NAME", allow_negative_numbers = true)]
     pub(super) bug: Option<String>,
+    /// Leave a feature out of the plan, such as `leases` or `power-loss`; may be given several times
+    #[arg(long, value_name = "FEATURE", value_parser = parse_feature, allow_negative_numbers = true)]
+    pub(super) leave_out: Vec<Feature>,
     #[command(flatten)]
     pub(super) hang: HangArgs,
 }
@@ -202,6 +223,9 @@ pub(super) struct MergeArgs {
     /// Folders of the sweeps
     #[arg(value_name = "DIR", required = true)]
     pub(super) folders: Vec<PathBuf>,
+    /// Folder of cases with known defects, instead of those of the sweeps
+    #[arg(long, value_name = "DIR", allow_negative_numbers = true)]
+    pub(super) known: Option<PathBuf>,
     /// Print only one JSON object on standard output
     #[arg(long)]
     pub(super) json: bool,
@@ -342,6 +366,10 @@ fn parse_time(text: &str) -> Result<SimDuration, String> {
         SimDuration(0) => Err("the time must be above zero".into()),
         time => Ok(time),
     }
+}
+
+fn parse_feature(text: &str) -> Result<Feature, String> {
+    Feature::named(text)
 }
 
 fn parse_engine(text: &str) -> Result<Engine, String> {

@@ -3,7 +3,7 @@
 use super::{CommandResult, SUCCESS, print};
 use crate::outcome::Options;
 use crate::outcome::catalog as known;
-use crate::plan::FaultKind;
+use crate::plan::{FaultKind, Feature};
 use crate::support::suggest;
 use crate::systems::SystemInfo;
 use invariants::current_property_name;
@@ -37,6 +37,9 @@ pub(super) fn list(system: &SystemInfo) -> CommandResult {
         text += &section("settings of a plan that this system does not read", &unread);
     }
     text += &section("faults (`kind` in a plan)", &FaultKind::ALL);
+    let features: Vec<(&str, &str)> =
+        Feature::all().iter().filter_map(|feature| Some((feature.name(), feature.about()?))).collect();
+    text += &section("features that plans may rely on, beside faults (--leave-out FEATURE)", &features);
     let (optional, always): (Vec<_>, Vec<_>) =
         known::properties().into_iter().partition(|&(name, _)| known::can_be_disabled(name));
     text += &section("properties (--disable PROPERTY)", &optional);

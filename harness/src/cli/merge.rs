@@ -3,6 +3,7 @@
 use super::exit::{SUCCESS, VIOLATION};
 use super::sweep_ledger::report_damage;
 use super::{CommandResult, arguments, print, print_json, print_message};
+use crate::findings::known;
 use crate::plan::GENERATOR_VERSION;
 use crate::plan::file::display_path;
 use crate::report::{self, SweepReport};
@@ -21,7 +22,10 @@ pub(super) fn merge(system: &SystemInfo, arguments: &arguments::MergeArgs) -> Co
         reads.push(read);
     }
     let damaged = reads.iter().any(|read| !read.damage.is_empty());
-    let summary = ledger::merge(reads)?;
+    let mut summary = ledger::merge(reads)?;
+    if let Some(folder) = &arguments.known {
+        summary.settings.known = known::known_defects(folder, system, summary.settings.bug.as_deref())?;
+    }
     if summary.generator_version != GENERATOR_VERSION {
         let version = summary.generator_version;
         print_message(&format!(

@@ -6,6 +6,7 @@ use super::recording::{run_and_record, run_page};
 use super::{CommandResult, arguments, catalog, print};
 use crate::findings::case;
 use crate::outcome::{Outcome, Verdict};
+use crate::plan::Feature;
 use crate::report::PlanSource;
 use crate::systems::SystemInfo;
 
@@ -22,16 +23,18 @@ pub(super) fn run(system: &SystemInfo, arguments: &arguments::RunArgs) -> Comman
             shrunk = case.shrunk;
             case.plan
         }
-        (None, Some(seed)) => system.plan(seed, None),
+        (None, Some(seed)) => arguments::reduce(system.plan(seed, None), &overrides.leave_out),
         (None, None) => return Err("a run needs --seed N or --plan FILE".into()),
     };
     if overrides.bug.is_some() {
         plan.bug.clone_from(&overrides.bug);
     }
     let (record, options) = run_and_record(system, &plan, &arguments.recording, paths, options)?;
+    let left_out: Vec<&str> = overrides.leave_out.iter().map(Feature::name).collect();
     let origin = match &source.plan {
         Some(path) => PlanSource::File { path, bug: overrides.bug.as_deref() },
-        None => PlanSource::Seed,
+        None if left_out.is_empty() => PlanSource::Seed,
+        None => PlanSource::SeedWithout(&left_out),
     };
     print(&run_page(system, &plan, origin, record.clone(), shrunk, &options))?;
     Ok(verdict_exit_code(&record.outcome))

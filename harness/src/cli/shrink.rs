@@ -38,7 +38,7 @@ pub(super) fn shrink(system: &SystemInfo, arguments: &arguments::ShrinkArgs) -> 
             (plan, path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
         }
         (None, seed) => {
-            let plan = system.plan(seed.unwrap_or_default(), None);
+            let plan = arguments::reduce(system.plan(seed.unwrap_or_default(), None), &overrides.leave_out);
             let bug = overrides.bug.as_ref().map(|bug| format!("-{bug}")).unwrap_or_default();
             let name = format!("seed-{}{bug}", plan.seed);
             (plan, name)

@@ -8,8 +8,7 @@ use crate::findings::shrink::ShrinkSettings;
 use crate::outcome::{NO_ABORT, Options};
 use crate::report::{self, ShrinkProgress};
 use crate::support::program::{self, shell_quote};
-use crate::sweep::{FailureGroup, FailureRecord, Summary};
-use crate::systems::SystemInfo;
+use crate::sweep::{FailureGroup, FailureRecord, Summary, SweepSettings};
 
 /// Runs for each group of a sweep's failures.
 const RUNS_PER_GROUP: u64 = 5_000;
@@ -36,8 +35,10 @@ pub(super) fn shrink_each_group(summary: &Summary) -> ShrunkGroups {
     let may_abort = summary.failures.iter().any(|failure| failure.signature.property == NO_ABORT);
     let settings = ShrinkSettings { jobs: sweep.jobs, max_runs: RUNS_PER_GROUP };
     let ShrunkGroups { mut text, mut remaining_commands, mut write_errors } = ShrunkGroups::default();
-    for (number, group) in summary.groups().iter().enumerate() {
-        let failure = fewest_faults(group, &sweep.system);
+    let groups = summary.groups();
+    let new_groups = groups.iter().filter(|group| group.known.is_empty());
+    for (number, group) in new_groups.enumerate() {
+        let failure = fewest_faults(group, sweep);
         if !failure.signature.has_outcome() {
             continue;
         }
@@ -45,7 +46,7 @@ pub(super) fn shrink_each_group(summary: &Summary) -> ShrunkGroups {
             remaining_commands.push(report::shrink_seed_command(failure.seed, sweep));
             continue;
         }
-        let plan = sweep.system.plan(failure.seed, sweep.bug.as_deref());
+        let plan = sweep.plan(failure.seed);
         let mut progress = ShrinkProgress::new(settings.max_runs);
         let outcome = run(&plan, &options).outcome;
         let smaller = Finding::of(&plan, &outcome, &options).and_then(|finding| {
@@ -79,8 +80,8 @@ pub(super) fn shrink_each_group(summary: &Summary) -> ShrunkGroups {
 }
 
 /// The failure of a group whose plan has the fewest faults; the first one of several.
-fn fewest_faults<'a>(group: &FailureGroup<'a>, system: &SystemInfo) -> &'a FailureRecord {
-    let faults = |failure: &&&FailureRecord| system.plan(failure.seed, None).faults.len();
+fn fewest_faults<'a>(group: &FailureGroup<'a>, sweep: &SweepSettings) -> &'a FailureRecord {
+    let faults = |failure: &&&FailureRecord| sweep.plan(failure.seed).faults.len();
     group.failures.iter().min_by_key(faults).expect("a group is never empty")
 }
 
@@ -89,8 +90,7 @@ mod tests {
     use super::fewest_faults;
     use crate::outcome::signature::{FailureSignature, Roles};
     use crate::plan::generate;
-    use crate::sweep::{FailureGroup, FailureRecord};
-    use crate::systems::BUILT_IN;
+    use crate::sweep::{FailureGroup, FailureRecord, SweepSettings};
 
     #[test]
     fn plan_with_the_fewest_faults_is_shrunk() {
@@ -107,8 +107,9 @@ mod tests {
             message: "the toast fell".into(),
         });
         let failures: Vec<FailureRecord> = failures.collect();
-        let group = FailureGroup { signature: &signature, failures: failures.iter().collect() };
-        let chosen = fewest_faults(&group, &BUILT_IN).seed;
+        let group =
+            FailureGroup { signature: &signature, failures: failures.iter().collect(), known: vec![] };
+        let chosen = fewest_faults(&group, &SweepSettings::default()).seed;
         let faults = |seed| generate(seed).faults.len();
         assert!(
             faults(chosen) < faults(0),

@@ -5,11 +5,17 @@ use super::shrink_groups::{ShrunkGroups, shrink_each_group};
 use super::signals::{self, STOP_REQUESTED};
 use super::sweep_ledger::{add_seeds_without_end, open_sweep};
 use super::{CommandResult, arguments, catalog, paths, print, print_json, print_message, shard};
+use crate::findings::avoid::{self, COUNTED_PLANS, Cause};
+use crate::findings::case;
+use crate::findings::known::{self, KnownDefect};
+use crate::plan::Feature;
 use crate::plan::file::{display_path, error_reason};
 use crate::report::{self, SweepProgress, SweepReport};
 use crate::sweep::{self, Seeds, Summary, SweepRun, SweepSettings};
 use crate::systems::SystemInfo;
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -42,6 +48,8 @@ pub(super) fn sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> Co
         out,
         bug: arguments.overrides.bug.clone(),
         disabled,
+        left_out: left_out(system, arguments, jobs)?,
+        known: known_defects(system, arguments.known.as_deref(), arguments.overrides.bug.as_deref())?,
         canary_plans: sweep::canary_plans(),
         hang_after: arguments.hang.after(),
         records_in_flight: false,
@@ -113,6 +121,48 @@ pub(super) fn sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> Co
     Ok(code)
 }
 
+/// The known defects in a folder. Without `--known` it is that of the system, if there is one.
+fn known_defects(
+    system: &SystemInfo,
+    folder: Option<&Path>,
+    bug: Option<&str>,
+) -> Result<Vec<KnownDefect>, String> {
+    let usual = Path::new(system.cases);
+    match folder {
+        None if !usual.is_dir() => Ok(Vec::new()),
+        folder => known::known_defects(folder.unwrap_or(usual), system, bug),
+    }
+}
+
+/// The names of the features that are left out of the plans, sorted.
+fn left_out(
+    system: &SystemInfo,
+    arguments: &arguments::SweepArgs,
+    jobs: NonZeroUsize,
+) -> Result<Vec<String>, String> {
+    let mut left_out: Vec<Feature> = arguments.overrides.leave_out.clone();
+    for path in &arguments.avoid {
+        let case = case::read_case_or_plan(path, system).map_err(|error| error.to_string())?;
+        let name = display_path(path);
+        let causes =
+            avoid::causes(&case, system, jobs).map_err(|reason| format!("--avoid {name}: {reason}"))?;
+        let describe =
+            |cause: &Cause| format!("{} ({} of {COUNTED_PLANS} plans)", cause.feature.name(), cause.plans);
+        let others: Vec<String> = causes[1..].iter().map(describe).collect();
+        let others = match others.is_empty() {
+            true => String::new(),
+            false => format!("; nor without {}", others.join(", ")),
+        };
+        print_message(&format!(
+            "left out: {}, without which {name} does not fail{others}",
+            describe(&causes[0])
+        ));
+        left_out.push(causes[0].feature);
+    }
+    let names: BTreeSet<&str> = left_out.iter().map(Feature::name).collect();
+    Ok(names.into_iter().map(str::to_owned).collect())
+}
+
 /// Continues the sweep in a new process, without the threads that hang. Returns only why that failed.
 #[cfg(unix)]
 fn restart(summary: &Summary) -> String {
@@ -148,7 +198,7 @@ fn sweep_exit_code(summary: &Summary, write_errors: &[String]) -> u8 {
 
 /// Failing seeds of this session whose plans are not on disk.
 fn missing_plan_files(summary: &Summary, ran_before: &Seeds) -> Option<String> {
-    let failures = summary.failures.iter().filter(|failure| !ran_before.contains(failure.seed));
+    let failures = summary.new_failures().filter(|failure| !ran_before.contains(failure.seed));
     let lost = failures.filter(|failure| failure.plan.as_ref().is_none_or(|path| !path.exists()));
     let lost: Vec<String> = lost.map(|failure| failure.seed.to_string()).collect();
     let more = match lost.len().saturating_sub(MAX_NAMED_SEEDS) {

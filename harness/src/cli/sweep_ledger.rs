@@ -75,7 +75,8 @@ pub(super) fn open_sweep(
 /// Finds out which of the seeds in flight ended the process of the sweep before, and adds them as failures. The others run
 /// again.
 pub(super) fn add_seeds_without_end(summary: &mut Summary) -> Result<(), String> {
-    let SweepSettings { system, out, bug, disabled, hang_after, .. } = summary.settings.clone();
+    let settings = summary.settings.clone();
+    let SweepSettings { system, out, disabled, hang_after, .. } = settings.clone();
     let seeds = in_flight::read(&out)?.difference(&summary.ran);
     if seeds.is_empty() {
         return Ok(());
@@ -88,7 +89,7 @@ pub(super) fn add_seeds_without_end(summary: &mut Summary) -> Result<(), String>
         if signals::is_stop_requested() {
             return Ok(());
         }
-        let plan = system.plan(seed, bug.as_deref());
+        let plan = settings.plan(seed);
         match check_in_child(&system, &plan, &options, hang_after) {
             Ok(None) => {}
             Ok(Some(failure)) => {

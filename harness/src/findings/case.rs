@@ -15,8 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The folder of the project's cases, relative to the workspace root.
-pub const CASES_DIR: &str = "regressions/cases";
+pub use crate::systems::CASES_DIR;
 
 /// A stored plan with a description and an expected result.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -326,10 +325,10 @@ pub fn read_case_or_plan(path: &Path, system: &SystemInfo) -> Result<Case, FileE
     file::with_path(path, case.and_then(|case| case.check(system).map(|()| case)))
 }
 
-/// The file of the case of this name.
+/// The file of a system's case of this name.
 #[must_use]
-pub fn case_path(name: &str) -> PathBuf {
-    Path::new(CASES_DIR).join(format!("{name}.toml"))
+pub fn case_path(system: &SystemInfo, name: &str) -> PathBuf {
+    Path::new(system.cases).join(format!("{name}.toml"))
 }
 
 /// The part of a case that every version has, and the field by which a plan file is recognised.

@@ -11,5 +11,7 @@ pub mod reproducer;
 pub mod strategy;
 pub mod case;
 pub mod investigate;
+pub mod known;
+pub mod avoid;
 pub mod refresh;
 pub mod survey;

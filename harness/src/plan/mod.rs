@@ -17,10 +17,12 @@ mod operator;
 pub mod generate;
 pub mod mutate;
 mod supports;
+mod feature;
 mod settings;
 
 pub use check::{MAX_EVENTS, PlanError};
 pub use faults::{Fault, FaultKind};
+pub use feature::Feature;
 pub use generate::{GENERATOR_VERSION, generate};
 pub use mutate::{mutate, mutated_plan};
 pub use operator_command::{MembershipOp, OperatorCommand};

@@ -18,6 +18,18 @@ macro_rules! supports {
             /// Nothing: a black box that answers requests.
             pub const NOTHING: Supports = Supports { $($field: false,)+ };
 
+            /// The names of all.
+            pub const NAMES: &[&str] = &[$($name,)+];
+
+            /// The same without the one of this name, if there is one.
+            #[must_use]
+            pub fn without(self, name: &str) -> Supports {
+                match name {
+                    $($name => Supports { $field: false, ..self },)+
+                    _ => self,
+                }
+            }
+
             /// What is not supported, each with a description.
             #[must_use]
             pub fn missing(&self) -> Vec<(&'static str, &'static str)> {

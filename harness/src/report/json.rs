@@ -70,6 +70,12 @@ pub struct SweepReport {
     pub failures: Vec<FailureReport>,
     /// The same seeds, grouped by signature.
     pub groups: Vec<GroupReport>,
+    /// Known defects. Their failures are among those above, and do not fail the sweep.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<KnownReport>,
+    /// Features left out of the plans.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     /// Results that could not be written, a sentence each.
     pub not_written: Vec<String>,
     /// Sum of the digests of all runs, independent of their order and partition: 16 hexadecimal digits.
@@ -127,6 +133,22 @@ pub struct GroupReport {
     pub count: u64,
     /// The first of them.
     pub first_seed: u64,
+    /// The cases of the known defects that it shows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<String>,
+}
+
+/// How often a known defect was seen.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct KnownReport {
+    /// The name of its case.
+    pub case: String,
+    /// The property, the kind of conflict, and who is concerned.
+    pub signature: FailureSignature,
+    /// Number of seeds; 0: it did not appear.
+    pub count: u64,
+    /// The first of them.
+    pub first_seed: Option<u64>,
 }
 
 impl SweepReport {
@@ -184,8 +206,18 @@ impl SweepReport {
                     signature: group.signature.clone(),
                     count: group.failures.len() as u64,
                     first_seed: group.failures[0].seed,
+                    known: group.known.iter().map(|case| (*case).to_owned()).collect(),
                 })
                 .collect(),
+            known: (summary.known_counts().iter())
+                .map(|count| KnownReport {
+                    case: count.defect.case.clone(),
+                    signature: count.defect.signature.clone(),
+                    count: count.seeds,
+                    first_seed: count.first_seed,
+                })
+                .collect(),
+            left_out: settings.left_out.clone(),
             not_written: Vec::new(),
             digest: format!("{:?}", summary.digest),
         }

@@ -20,7 +20,9 @@ mod survey;
 
 #[cfg(feature = "cli")]
 pub use bench_table::bench_table;
-pub use json::{FailureReport, GroupReport, MilestoneReport, NamedCount, PropertyReport, SweepReport};
+pub use json::{
+    FailureReport, GroupReport, KnownReport, MilestoneReport, NamedCount, PropertyReport, SweepReport,
+};
 pub use page::{
     PlanSource, case_report, case_report_without_bug, continue_shrink_command, run_page, trace_line,
 };
@@ -125,10 +127,20 @@ fn harness_command(verb_and_source: &str, bug: Option<&str>, disabled: &[String]
     line
 }
 
+/// A command line about a seed of a sweep.
+fn seed_command(verb: &str, seed: u64, settings: &SweepSettings) -> String {
+    let source = format!("{verb} --seed {seed}");
+    let mut line = harness_command(&source, settings.bug.as_deref(), &settings.disabled);
+    for feature in &settings.left_out {
+        line += &format!(" --leave-out {feature}");
+    }
+    line
+}
+
 /// The command that shrinks the failing plan of a seed.
 #[must_use]
 pub fn shrink_seed_command(seed: u64, settings: &SweepSettings) -> String {
-    let line = harness_command(&format!("shrink --seed {seed}"), settings.bug.as_deref(), &settings.disabled);
+    let line = seed_command("shrink", seed, settings);
     format!("{line} --out {}", shell_quote(&settings.out))
 }
 

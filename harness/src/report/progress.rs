@@ -5,7 +5,7 @@
 
 use super::with_thousands;
 use crate::support::text::{display_first_line, escape};
-use crate::sweep::{Summary, SweepSettings};
+use crate::sweep::{FailureRecord, Summary, SweepSettings};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -23,7 +23,10 @@ const MAX_REPORTED_FAILURES: usize = 20;
 pub struct SweepProgress {
     bar: Option<ProgressBar>,
     next_line: Duration,
-    failures_reported: usize,
+    failures_seen: usize,
+    /// Seeds that failed, except by known defects; in all, and before this process.
+    failed: usize,
+    failed_before: usize,
 }
 
 impl SweepProgress {
@@ -31,14 +34,20 @@ impl SweepProgress {
     #[must_use]
     pub fn new(before: &Summary) -> SweepProgress {
         let bar = (!is_plain_output()).then(|| progress_bar(&before.settings));
-        SweepProgress { bar, next_line: PLAIN_INTERVAL, failures_reported: before.failures.len() }
+        let failed = before.new_failures().count();
+        let failures_seen = before.failures.len();
+        SweepProgress { bar, next_line: PLAIN_INTERVAL, failures_seen, failed, failed_before: failed }
     }
 
     /// Shows the sums so far, and prints each new failure at once.
     pub fn show(&mut self, summary: &Summary) {
-        let new_failures = summary.failures.iter().enumerate().skip(self.failures_reported);
-        for (number, failure) in new_failures.take_while(|&(number, _)| number <= MAX_REPORTED_FAILURES) {
+        let unseen = summary.failures[self.failures_seen..].iter();
+        let is_known = |failure: &&FailureRecord| summary.settings.is_known(&failure.signature);
+        for failure in unseen.filter(|failure| !is_known(failure)) {
+            self.failed += 1;
+            let number = self.failed - self.failed_before - 1;
             match number {
+                _ if number > MAX_REPORTED_FAILURES => {}
                 MAX_REPORTED_FAILURES => self
                     .print_line("further failures are only counted here; their plans are stored like these"),
                 _ => self.print_line(&format!(
@@ -49,13 +58,13 @@ impl SweepProgress {
                 )),
             }
         }
-        self.failures_reported = summary.failures.len();
+        self.failures_seen = summary.failures.len();
         let rate = with_thousands(summary.events_per_second() as u64);
         let left =
             time_left(summary).map_or_else(String::new, |left| format!(", {} left", format_roughly(left)));
         match &self.bar {
             Some(bar) => {
-                bar.set_message(format!("{rate} events/s, {} failed{left}", self.failures_reported));
+                bar.set_message(format!("{rate} events/s, {} failed{left}", self.failed));
                 match summary.settings.time_limit {
                     Some(limit) => bar.set_position(summary.elapsed.min(limit).as_secs()),
                     None => bar.set_position(summary.seeds),
@@ -66,7 +75,7 @@ impl SweepProgress {
                 self.print_line(&format!(
                     "{} seeds, {rate} events/s, {} failed{left}",
                     with_thousands(summary.seeds),
-                    self.failures_reported
+                    self.failed
                 ));
             }
             None => {}

@@ -1,9 +1,10 @@
 //! The summary of a sweep.
 
-use super::{format_measurement, harness_command, pluralize, with_thousands, wrap};
+use super::{format_measurement, pluralize, seed_command, with_thousands, wrap};
+use crate::findings::known::KnownDefect;
 use crate::plan::file::display_path;
-use crate::support::text::display_first_line;
-use crate::sweep::{FailureGroup, FailureRecord, Summary, SweepSettings, Tally};
+use crate::support::text::{display_first_line, escape};
+use crate::sweep::{FailureGroup, FailureRecord, KnownCount, Summary, SweepSettings, Tally};
 use comfy_table::{CellAlignment, Table, presets};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -26,7 +27,7 @@ pub fn sweep_summary(summary: &Summary) -> String {
             writeln!(text, "{table}\n").expect("writing to a String cannot fail");
         }
     }
-    text + &failures_section(summary) + &last_lines(summary)
+    text + &failures_section(summary) + &known_section(summary) + &last_lines(summary)
 }
 
 fn overview_table(summary: &Summary) -> Table {
@@ -57,8 +58,16 @@ fn overview_table(summary: &Summary) -> Table {
     line("  per core", format_measurement(summary.events_per_second() / summary.cores() as f64));
     line("seeds passed", with_thousands(summary.passed));
     line("seeds undecided", with_thousands(summary.unknown));
-    line("seeds failed", with_thousands(summary.failures.len() as u64));
+    line("seeds failed", with_thousands(summary.new_failures().count() as u64));
+    if !summary.settings.known.is_empty() {
+        line("seeds with known defects", with_thousands(known_failures(summary)));
+    }
     table
+}
+
+/// Seeds that failed by a known defect.
+fn known_failures(summary: &Summary) -> u64 {
+    (summary.failures.len() - summary.new_failures().count()) as u64
 }
 
 fn checks_table(summary: &Summary) -> Table {
@@ -102,7 +111,8 @@ fn new_table(header: &[&str]) -> Table {
 
 /// The failures by property and clash, each with its command.
 fn failures_section(summary: &Summary) -> String {
-    let groups = summary.groups();
+    let mut groups = summary.groups();
+    groups.retain(|group| group.known.is_empty());
     let mut text = String::new();
     for groups in groups.chunk_by(|one, other| one.signature.property == other.signature.property) {
         let count: usize = groups.iter().map(|group| group.failures.len()).sum();
@@ -123,17 +133,31 @@ fn failures_section(summary: &Summary) -> String {
     text
 }
 
+/// How often each known defect was seen.
+fn known_section(summary: &Summary) -> String {
+    let line = |count: &KnownCount<'_>| {
+        let KnownCount { defect: KnownDefect { case, signature }, seeds, first_seed } = count;
+        let seen = match first_seed {
+            Some(first) => format!("{}, the first {first}", pluralize(*seeds, "seed", "seeds")),
+            None => "did not appear in these seeds: is it mended? Replay its case".to_owned(),
+        };
+        let text = format!("known defect {}, {signature}: {seen}", escape(case));
+        wrap(&text, MAX_COLUMNS, "", "    ").join("\n") + "\n"
+    };
+    let lines: String = summary.known_counts().iter().map(line).collect();
+    if lines.is_empty() { lines } else { lines + "\n" }
+}
+
 /// The first seeds of a group, and the number of the others.
 fn group_members(group: &FailureGroup<'_>, settings: &SweepSettings) -> String {
     let mut text = String::new();
     for failure in group.failures.iter().take(MAX_NAMED_SEEDS) {
         text += &format!("  seed {}: {}\n", failure.seed, display_first_line(&failure.message));
-        let source = format!("run --seed {}", failure.seed);
-        let line = harness_command(&source, settings.bug.as_deref(), &settings.disabled);
+        let line = seed_command("run", failure.seed, settings);
         // A trace is printed at the end of a run.
         text += &match failure.signature.has_outcome() {
             true => format!("    {line} --trace\n"),
-            false => format!("    RUST_LOG=harness=info {line}\n"),
+            false => format!("    RUST_LOG=info {line}\n"),
         };
         match &failure.plan {
             Some(path) => text += &format!("    stored in {}\n", display_path(path)),
@@ -211,11 +235,27 @@ fn last_lines(summary: &Summary) -> String {
             format!("MISSING: seeds {} were not run, or their results cannot be read\n", summary.missing)
         }
     };
+    let left_out = match summary.settings.left_out.as_slice() {
+        [] => String::new(),
+        left_out => format!(" without {} in plans", left_out.join(", ")),
+    };
+    let stuck = match summary.stuck {
+        0 => String::new(),
+        stuck if summary.cut_short && stuck >= summary.settings.max_stuck => {
+            format!(
+                "ENDED EARLY: {} and keep their threads\n",
+                pluralize(stuck as u64, "run hangs", "runs hang")
+            )
+        }
+        _ => String::new(),
+    };
     let end = if summary.cut_short { " (ended early)" } else { "" };
     let bug = summary.settings.bug.as_ref().map(|bug| format!(" with the bug {bug}")).unwrap_or_default();
     let (unseen, unchecked) = (summary.never_seen(), summary.never_checked());
-    let has_failed = !summary.failures.is_empty();
-    let mut verdict = match summary.failures.len() {
+    let (failed, known) = (summary.new_failures().count(), known_failures(summary));
+    let has_failed = failed > 0;
+    let mut verdict = match failed {
+        0 if known > 0 => "no new violation".to_owned(),
         0 if summary.seeds == 0 => "no seed was run".to_owned(),
         0 if !summary.missing.is_empty() => "no violation in these".to_owned(),
         0 if summary.unknown > 0 || !unseen.is_empty() || !unchecked.is_empty() => "no violation".to_owned(),
@@ -224,6 +264,9 @@ fn last_lines(summary: &Summary) -> String {
     };
     if summary.unknown > 0 && !has_failed {
         verdict += &format!(", {} undecided", with_thousands(summary.unknown));
+    }
+    if known > 0 {
+        verdict += &format!(", {} with known defects", pluralize(known, "seed", "seeds"));
     }
     if !unseen.is_empty() {
         verdict += &format!(", and {} was ever seen", join_with_and(&unseen));
@@ -235,11 +278,11 @@ fn last_lines(summary: &Summary) -> String {
     let ran = if summary.ran.is_empty() { format!("{start}..{start}") } else { summary.ran.to_string() };
     let commit = if summary.commits.len() > 1 { "commits" } else { "commit" };
     let version = summary.generator_version;
-    let verdict = format!("seeds {ran}@{version}{bug}{end}: {verdict}");
+    let verdict = format!("seeds {ran}@{version}{bug}{left_out}{end}: {verdict}");
     let verdict = wrap(&verdict, MAX_COLUMNS, "", "    ").join("\n");
-    let left_out = left_out_lines(summary);
+    let unsupported = left_out_lines(summary);
     format!(
-        "{canary}{missing}{left_out}{verdict}\ndigest {:?}, {commit} {}\n",
+        "{canary}{missing}{stuck}{unsupported}{verdict}\ndigest {:?}, {commit} {}\n",
         summary.digest,
         summary.commits.join(", ")
     )

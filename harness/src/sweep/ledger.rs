@@ -65,7 +65,8 @@ impl LedgerHeader {
     pub fn is_mergeable_with(&self, other: &LedgerHeader) -> bool {
         let key = |header: &LedgerHeader| {
             let LedgerHeader { system, generator_version, settings, .. } = header;
-            (system.clone(), *generator_version, settings.bug.clone(), settings.disabled.clone())
+            let SweepSettings { bug, disabled, left_out, .. } = settings.clone();
+            (system.clone(), *generator_version, bug, disabled, left_out)
         };
         key(self) == key(other)
     }
@@ -80,7 +81,7 @@ impl LedgerHeader {
 
 impl fmt::Display for LedgerHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let SweepSettings { seeds, bug, disabled, .. } = &self.settings;
+        let SweepSettings { seeds, bug, disabled, left_out, .. } = &self.settings;
         if self.system != BUILT_IN.name {
             write!(f, "{}, ", escape(&self.system))?;
         }
@@ -90,8 +91,12 @@ impl fmt::Display for LedgerHeader {
             None => write!(f, " without a bug")?,
         }
         match disabled.as_slice() {
+            [] => {}
+            disabled => write!(f, ", {} disabled", escape(&disabled.join(", ")))?,
+        }
+        match left_out.as_slice() {
             [] => Ok(()),
-            disabled => write!(f, ", {} disabled", escape(&disabled.join(", "))),
+            left_out => write!(f, ", plans without {}", escape(&left_out.join(", "))),
         }
     }
 }
@@ -425,6 +430,11 @@ pub fn merge(mut reads: Vec<LedgerContents>) -> Result<Summary, String> {
     let mut sum = Summary { cut_short: first.ended_early(), ..first.summary };
     for read in reads {
         sum.cut_short |= read.ended_early();
+        for defect in read.header.settings.known {
+            if !sum.settings.known.contains(&defect) {
+                sum.settings.known.push(defect);
+            }
+        }
         let (seeds, more) = (&mut sum.settings.seeds, &read.header.settings.seeds);
         *seeds = seeds.start.min(more.start)..seeds.end.max(more.end);
         sum.add(read.summary);

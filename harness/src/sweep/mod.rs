@@ -15,11 +15,13 @@ pub mod ledger;
 pub use crate::outcome::HARNESS_PANIC;
 pub use seed_runner::SweepRun;
 pub use seeds::Seeds;
-pub use summary::{FailureGroup, FailureRecord, Summary, Tally};
+pub use summary::{FailureGroup, FailureRecord, KnownCount, Summary, Tally};
 
 use crate::findings::guard::HANG_AFTER;
+use crate::findings::known::KnownDefect;
+use crate::outcome::signature::FailureSignature;
 use crate::outcome::{COMMIT, Failure};
-use crate::plan::Plan;
+use crate::plan::{Feature, Plan};
 use crate::systems::{BUILT_IN, SystemInfo};
 use seed_runner::SeedRunner;
 use serde::{Deserialize, Serialize};
@@ -56,6 +58,12 @@ pub struct SweepSettings {
     /// Properties not checked.
     #[serde(alias = "without")]
     pub disabled: Vec<String>,
+    /// What is left out of the plans.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
+    /// Known defects: failures with their signatures are counted apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<KnownDefect>,
     /// Canaries: plans with a known bug of the built-in system. Each worker must see at least one of them fail before its first seed. Empty:
     /// no canary check.
     #[serde(skip)]
@@ -99,11 +107,33 @@ impl Default for SweepSettings {
             out: PathBuf::new(),
             bug: None,
             disabled: Vec::new(),
+            left_out: Vec::new(),
+            known: Vec::new(),
             canary_plans: Vec::new(),
             hang_after: HANG_AFTER,
             records_in_flight: false,
             max_stuck: usize::MAX,
         }
+    }
+}
+
+impl SweepSettings {
+    /// The plan of a seed.
+    #[must_use]
+    pub fn plan(&self, seed: u64) -> Plan {
+        let features = self.left_out.iter().filter_map(|name| Feature::named(name).ok());
+        features.fold(self.system.plan(seed, self.bug.as_deref()), |plan, feature| feature.remove_from(plan))
+    }
+
+    /// The known defects that a failure shows.
+    pub fn known_as(&self, signature: &FailureSignature) -> impl Iterator<Item = &KnownDefect> {
+        self.known.iter().filter(move |known| known.signature == *signature)
+    }
+
+    /// Whether a failure shows a known defect.
+    #[must_use]
+    pub fn is_known(&self, signature: &FailureSignature) -> bool {
+        self.known_as(signature).next().is_some()
     }
 }
 

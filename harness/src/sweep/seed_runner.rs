@@ -44,7 +44,7 @@ impl SeedRunner {
     }
 
     fn plan(&self, seed: u64) -> Plan {
-        self.settings.system.plan(seed, self.settings.bug.as_deref())
+        self.settings.plan(seed)
     }
 
     fn options(&self) -> Options {
@@ -53,13 +53,15 @@ impl SeedRunner {
 
     /// The result of a failed seed, whose plan is written as a case.
     fn record(&self, seed: u64, finding: Finding) -> SeedResult {
-        let written = self.write_case(&finding);
-        let record = FailureRecord {
-            signature: finding.signature(),
-            seed,
-            message: finding.failure.cause.to_string(),
-            plan: written.as_ref().ok().cloned(),
+        let signature = finding.signature();
+        // A known defect has its case.
+        let written = match self.settings.is_known(&signature) {
+            true => Ok(None),
+            false => self.write_case(&finding).map(Some),
         };
+        let message = finding.failure.cause.to_string();
+        let record =
+            FailureRecord { signature, seed, message, plan: written.as_ref().ok().cloned().flatten() };
         let verdict = Verdict::Failed(Box::new(finding.failure));
         let outcome = finding.outcome.map(|outcome| Outcome { verdict, ..outcome });
         SeedResult { seed, outcome, failure: Some(record), write_error: written.err() }

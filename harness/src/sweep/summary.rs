@@ -2,6 +2,7 @@
 
 use super::SweepSettings;
 use super::seeds::Seeds;
+use crate::findings::known::KnownDefect;
 use crate::outcome::signature::FailureSignature;
 use crate::outcome::{COMMIT, Counts, Outcome, READ_ANSWERED, Verdict};
 use crate::plan::GENERATOR_VERSION;
@@ -134,6 +135,19 @@ pub struct FailureGroup<'a> {
     pub signature: &'a FailureSignature,
     /// The failures, by ascending seed; never empty.
     pub failures: Vec<&'a FailureRecord>,
+    /// The cases of the known defects that it shows.
+    pub known: Vec<&'a str>,
+}
+
+/// How often a sweep saw a known defect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KnownCount<'a> {
+    /// The defect.
+    pub defect: &'a KnownDefect,
+    /// Number of seeds.
+    pub seeds: u64,
+    /// The first of them.
+    pub first_seed: Option<u64>,
 }
 
 /// The result of one seed.
@@ -167,8 +181,25 @@ impl Summary {
         for failure in &self.failures {
             groups.entry(&failure.signature).or_default().push(failure);
         }
-        let group = |(signature, failures)| FailureGroup { signature, failures };
+        let known = |signature| self.settings.known_as(signature).map(|known| known.case.as_str()).collect();
+        let group = |(signature, failures)| FailureGroup { signature, failures, known: known(signature) };
         groups.into_iter().map(group).collect()
+    }
+
+    /// The failures that show no known defect.
+    pub fn new_failures(&self) -> impl Iterator<Item = &FailureRecord> {
+        self.failures.iter().filter(|failure| !self.settings.is_known(&failure.signature))
+    }
+
+    /// How often each known defect was seen.
+    #[must_use]
+    pub fn known_counts(&self) -> Vec<KnownCount<'_>> {
+        let count = |defect: &KnownDefect| {
+            let seeds = self.failures.iter().filter(|failure| failure.signature == defect.signature);
+            (seeds.clone().count() as u64, seeds.map(|failure| failure.seed).min())
+        };
+        let counts = self.settings.known.iter().map(|defect| (defect, count(defect)));
+        counts.map(|(defect, (seeds, first_seed))| KnownCount { defect, seeds, first_seed }).collect()
     }
 
     /// Which of a leader, a write and a read no seed reached, as `no leader`. A milestone that an older ledger did
@@ -206,11 +237,11 @@ impl Summary {
         names.filter(move |name| self.settings.system.can_check(name) == can_check)
     }
 
-    /// Whether the sweep passed: no failure, no missing seed, no missed canary, and the required milestones were
+    /// Whether the sweep passed: no new failure, no missing seed, no missed canary, and the required milestones were
     /// reached. In a small sweep a property may have had no occasion for a check.
     #[must_use]
     pub fn is_success(&self) -> bool {
-        self.failures.is_empty()
+        self.new_failures().next().is_none()
             && self.missing.is_empty()
             && self.canaries_missed == 0
             && self.never_seen().is_empty()

@@ -9,4 +9,4 @@ pub mod run;
 mod system;
 pub mod bench;
 
-pub use system::{BUILT_IN, Profile, System, SystemInfo};
+pub use system::{BUILT_IN, CASES_DIR, Profile, System, SystemInfo};

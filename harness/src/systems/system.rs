@@ -9,6 +9,9 @@ use crate::support::suggest;
 use invariants::PROPERTIES;
 use std::fmt;
 
+/// The usual folder of cases.
+pub const CASES_DIR: &str = "regressions/cases";
+
 /// A system under test.
 pub trait System: 'static {
     /// Its name: lower-case letters, digits and dashes. Cases name it.
@@ -18,6 +21,9 @@ pub trait System: 'static {
 
     /// What `cargo run` needs to start its command line, such as `-p my-raft --features cli`: printed commands have it.
     const CARGO_ARGUMENTS: &'static str = "";
+
+    /// The folder of its cases, relative to the folder in which its command line is started.
+    const CASES: &'static str = CASES_DIR;
 
     /// Other ways to sweep it, each chosen with `--profile NAME`.
     #[must_use]
@@ -58,6 +64,8 @@ pub struct SystemInfo {
     pub name: &'static str,
     /// What `cargo run` needs to start its command line.
     pub cargo_arguments: &'static str,
+    /// The folder of its cases.
+    pub cases: &'static str,
     /// What it supports.
     pub supports: Supports,
     /// The settings of every plan that it does not read.
@@ -101,6 +109,7 @@ impl SystemInfo {
         SystemInfo {
             name: S::NAME,
             cargo_arguments: S::CARGO_ARGUMENTS,
+            cases: S::CASES,
             supports: <S::Server as Server>::SUPPORTS,
             own_supports: <S::Server as Server>::SUPPORTS,
             unread: <S::Server as Server>::UNREAD,

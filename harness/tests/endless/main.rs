@@ -119,7 +119,7 @@ fn a_run_that_hangs_does_not_end_a_sweep() {
     assert_eq!(seeds_that_violated(&object(&output), "no-hang"), [3, 13]);
     let page = stdout(&run(&sandbox, "hangs", "merge night"));
     assert!(page.contains("no-hang: violated by 2 seeds"), "{page}");
-    assert!(page.contains("RUST_LOG=harness=info "), "{page}");
+    assert!(page.contains("RUST_LOG=info "), "{page}");
     let list = stdout(&run(&sandbox, "hangs", "list"));
     assert!(list.contains("no-hang ") && list.contains("no-abort "), "{list}");
 
