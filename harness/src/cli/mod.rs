@@ -43,7 +43,7 @@ pub fn main() -> ExitCode {
     run_command_line(&BUILT_IN)
 }
 
-/// Runs the command line of this process, for a system: all commands, on this system. Only `bench` measures the built-in one.
+/// Runs the command line of this process, for a system: all commands, on this system.
 #[must_use]
 pub fn main_for<S: System>() -> ExitCode {
     run_command_line(&SystemInfo::of::<S>())
@@ -98,6 +98,6 @@ fn dispatch(cli: &Cli, system: &SystemInfo) -> CommandResult {
         Some(CliCommand::Shrink(arguments)) => shrink::shrink(system, arguments),
         Some(CliCommand::Check(arguments)) => check::check(arguments),
         Some(CliCommand::List) => catalog::list(system),
-        Some(CliCommand::Bench(arguments)) => bench::bench(arguments),
+        Some(CliCommand::Bench(arguments)) => bench::bench(system, arguments),
     }
 }

@@ -28,7 +28,7 @@ pub struct DueSnapshot {
     pub index: u64,
     /// The state.
     pub image: Bytes,
-    /// The log keeps the entries after this index: at most `index`.
+    /// The log keeps the entries after this index, as far as it has them: at most `index`.
     pub keep_after: u64,
 }
 
@@ -117,12 +117,15 @@ impl Application {
     /// The snapshot that is due, if one is. It counts as taken.
     pub fn snapshot_if_due<M: Clone + Display>(&mut self, host: &Host<'_, M>) -> Option<DueSnapshot> {
         let trailing = self.policy.due(host.now())?;
+        let keep_after = self.applied.saturating_sub(trailing);
+        Some(DueSnapshot { keep_after, ..self.snapshot(host) })
+    }
+
+    /// A snapshot now, because another server needs a newer one. The log keeps what it has.
+    #[must_use]
+    pub fn snapshot<M: Clone + Display>(&mut self, host: &Host<'_, M>) -> DueSnapshot {
         self.policy.reset(host.now());
-        Some(DueSnapshot {
-            index: self.applied,
-            image: self.kv.to_bytes().into(),
-            keep_after: self.applied.saturating_sub(trailing),
-        })
+        DueSnapshot { index: self.applied, image: self.kv.to_bytes().into(), keep_after: 0 }
     }
 
     /// States the contents of a new snapshot, as they are read from its image. `configuration` is the one in it.

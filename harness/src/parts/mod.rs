@@ -9,6 +9,8 @@
 //! - [`Application`]: the key-value application with its sessions, snapshots and compaction policy.
 //! - [`DurableLog`]: term, vote, entries and snapshots in one file, with several syncs in flight.
 //!   [`wal`] is its format.
+//! - [`MemoryLog`]: the same in memory, for a library that reads the log through its user.
+//! - [`StatedState`]: the facts about term, role and commit index. [`PendingTransfer`]: a transfer of leadership.
 //! - [`HeldUntilSaved`]: messages that may leave only after a save.
 //! - [`HostLie`] and [`LogBug`]: bugs that the durable log has on request, to show that the properties see them. A system
 //!   offers them in [`Server::bugs`](crate::server::Server::bugs).
@@ -16,11 +18,17 @@
 pub mod wal;
 mod bugs;
 mod durable_log;
+mod memory_log;
+mod stated_state;
 mod compaction;
 mod application;
 mod requests;
+mod transfer;
 
 pub use application::{Application, DueSnapshot};
 pub use bugs::{HostLie, LogBug, bugs};
 pub use durable_log::{DurableLog, HeldUntilSaved, Rewrite, Save, SyncOutcome, entry_digest};
+pub use memory_log::{LogEntry, MemoryLog};
 pub use requests::{OpenRequests, Requester};
+pub use stated_state::StatedState;
+pub use transfer::PendingTransfer;

@@ -69,6 +69,18 @@ impl OpenRequests {
         self.open.is_empty()
     }
 
+    /// How many requests are open.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.open.len() as u64
+    }
+
+    /// When the oldest open request arrived.
+    #[must_use]
+    pub fn oldest(&self) -> Option<LocalTime> {
+        self.open.iter().map(|(_, open)| open.since).min()
+    }
+
     /// Adds a request that arrived `now`. Its number increases with each request and is never used again in this
     /// incarnation.
     pub fn add(&mut self, now: LocalTime, requester: Requester) -> u64 {

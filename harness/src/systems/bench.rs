@@ -11,7 +11,7 @@ use crate::plan::{self, Fault, FaultKind, Plan, Probability, SimDuration, Target
 use crate::server::{Arrival, Host, LocalTime, Server};
 use crate::support::rng;
 use crate::systems::raft_core::RaftServer;
-use crate::systems::run::run;
+use crate::systems::{BUILT_IN, SystemInfo};
 use invariants::ServerState;
 use rand::Rng;
 use serde::Serialize;
@@ -34,6 +34,22 @@ pub struct BenchResults {
     pub cost_ratio_long_log: f64,
     /// The cost of a restart per recovered entry, in nanoseconds.
     pub nanoseconds_per_recovered_entry: f64,
+    /// The same plans on another system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other: Option<OtherSystem>,
+}
+
+/// How fast another system runs the plans of the same seeds, measured in turn with the built-in one.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct OtherSystem {
+    /// Its name.
+    pub name: &'static str,
+    /// Events per second with no property checked.
+    pub unchecked_events_per_second: f64,
+    /// The same with every property that can look at it.
+    pub checked_events_per_second: f64,
+    /// Events per second of checked runs, relative to those of the built-in system.
+    pub checked_to_built_in: f64,
 }
 
 /// The seeds of the timed runs.
@@ -41,17 +57,30 @@ const BENCH_SEEDS: std::ops::Range<u64> = 0..200;
 /// How often each figure is measured. The best one counts: other load on the machine only adds time.
 const ROUNDS: usize = 5;
 
-/// Measures all figures in turn, so that their ratios hold even if the speed of the machine drifts.
+/// Measures all figures in turn, so that their ratios hold even if the speed of the machine drifts. A system that is not
+/// the built-in one is measured beside it.
 #[must_use]
-pub fn measure() -> BenchResults {
+pub fn measure(system: &SystemInfo) -> BenchResults {
     let (all, none) = (Options::default(), Options::unchecked());
-    let _ = (measure_bare_pump(Engine::default(), 200_000), generated_runs(&all));
+    let other = (system.name != BUILT_IN.name).then_some(system);
+    let _ = (measure_bare_pump(Engine::default(), 200_000), generated_runs(&BUILT_IN, &all));
     let (mut pump, mut unchecked, mut checked) = (0.0_f64, 0.0_f64, 0.0_f64);
+    let (mut other_unchecked, mut other_checked) = (0.0_f64, 0.0_f64);
     for _ in 0..ROUNDS {
         pump = pump.max(measure_bare_pump(Engine::default(), 2_000_000));
-        unchecked = unchecked.max(generated_runs(&none));
-        checked = checked.max(generated_runs(&all));
+        unchecked = unchecked.max(generated_runs(&BUILT_IN, &none));
+        checked = checked.max(generated_runs(&BUILT_IN, &all));
+        if let Some(other) = other {
+            other_unchecked = other_unchecked.max(generated_runs(other, &none));
+            other_checked = other_checked.max(generated_runs(other, &all));
+        }
     }
+    let other = other.map(|system| OtherSystem {
+        name: system.name,
+        unchecked_events_per_second: other_unchecked,
+        checked_events_per_second: other_checked,
+        checked_to_built_in: other_checked / checked,
+    });
     BenchResults {
         pump_events_per_second: pump,
         unchecked_events_per_second: unchecked,
@@ -60,14 +89,15 @@ pub fn measure() -> BenchResults {
         checked_to_unchecked: checked / unchecked,
         cost_ratio_long_log: long_log_cost_ratio(),
         nanoseconds_per_recovered_entry: recovery_cost(),
+        other,
     }
 }
 
 /// Events per second of generated plans.
-fn generated_runs(options: &Options) -> f64 {
-    let plans: Vec<Plan> = BENCH_SEEDS.map(plan::generate).collect();
+fn generated_runs(system: &SystemInfo, options: &Options) -> f64 {
+    let plans: Vec<Plan> = BENCH_SEEDS.map(|seed| system.plan(seed, None)).collect();
     let start = Instant::now();
-    let events: u64 = plans.iter().map(|plan| run(plan, options).outcome.counts.events).sum();
+    let events: u64 = plans.iter().map(|plan| system.run(plan, options).outcome.counts.events).sum();
     events as f64 / start.elapsed().as_secs_f64()
 }
 

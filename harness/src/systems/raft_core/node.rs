@@ -10,7 +10,7 @@ use super::entry::{
     configured_fact, decode_configuration, decode_entry, encode, encode_configuration, fact_configuration,
 };
 use crate::parts::wal::{DamagedFile, WalCheckpoint};
-use crate::parts::{DurableLog, Requester, Rewrite, Save, SyncOutcome};
+use crate::parts::{DurableLog, Requester, Rewrite, Save, StatedState, SyncOutcome};
 use crate::plan;
 use crate::server::{Arrival, BugInfo, Host, LocalTime, OperatorCommand, Server};
 use bytes::Bytes;
@@ -40,17 +40,7 @@ pub struct RunningServer {
     /// Reused from step to step.
     effects: Vec<Effect>,
     /// The state of the core that facts have stated.
-    recorded: RecordedState,
-}
-
-/// What facts have stated.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct RecordedState {
-    term: u64,
-    leads: bool,
-    commit_index: u64,
-    /// The last term of which it was stated that the server campaigns.
-    campaigned_term: u64,
+    stated: StatedState,
 }
 
 impl Server for RaftServer {
@@ -116,14 +106,14 @@ impl RunningServer {
         }
         log.start(host);
         let mut server = RunningServer {
-            recorded: RecordedState { term, leads: false, commit_index: 0, campaigned_term: 0 },
+            stated: StatedState::new(term),
             raft,
             log,
             application: ApplicationLane::new(host),
             effects: Vec::new(),
         };
         // A snapshot implies that its entries are committed.
-        server.record_commit(host);
+        server.stated.commit(host, server.raft.commit_index().0);
         Ok(server)
     }
 
@@ -192,12 +182,11 @@ impl RunningServer {
     /// Executes effects. Saves come first, so that the entries are stated before anything that depends on
     /// them; the lanes are otherwise independent.
     fn execute_effects(&mut self, host: &mut CoreHost<'_>) {
-        self.record_role(host);
+        let commit_index = self.raft.commit_index().0;
+        self.stated.observe(host, self.raft.term().0, self.raft.is_leader(), commit_index);
         let mut effects = std::mem::take(&mut self.effects);
-        // A leader commits only entries that were in its log before, and what it appends now may follow from
-        // the commit. On other servers the entries may have come with the same message.
         if self.raft.is_leader() {
-            self.record_commit(host);
+            self.stated.commit(host, commit_index);
         }
         for effect in &effects {
             if let Effect::Save { id, record: save } = effect {
@@ -213,7 +202,7 @@ impl RunningServer {
         let SyncOutcome::Unchanged = self.log.flush(host) else {
             panic!("a log that is honest must not report saves here")
         };
-        self.record_commit(host);
+        self.stated.commit(host, commit_index);
         let leads = self.raft.is_leader();
         for effect in effects.drain(..) {
             match effect {
@@ -286,52 +275,10 @@ impl RunningServer {
         });
     }
 
-    /// States the commit index, if it has changed.
-    fn record_commit(&mut self, host: &mut CoreHost<'_>) {
-        let index = self.raft.commit_index().0;
-        if index != self.recorded.commit_index {
-            self.recorded.commit_index = index;
-            host.record_fact(ServerFact::Committed { index });
-        }
-    }
-
-    /// States changes of term and role.
-    fn record_role(&mut self, host: &mut CoreHost<'_>) {
-        let (term, leads) = (self.raft.term().0, self.raft.is_leader());
-        let before = self.recorded;
-        if (before.term, before.leads) == (term, leads) {
-            return;
-        }
-        if before.leads && before.term == term {
-            // The leader commits its own removal and steps down: it commits as leader.
-            self.record_commit(host);
-        }
-        (self.recorded.term, self.recorded.leads) = (term, leads);
-        if before.leads {
-            host.record_fact(ServerFact::SteppedDown { term: before.term });
-            host.trace(|| format!("leader => follower, term {term}"));
-        }
-        if term != before.term {
-            host.record_fact(ServerFact::TermChanged { term });
-        }
-        if leads {
-            if self.recorded.campaigned_term != term {
-                // A single voter sends no vote request, but it campaigns.
-                self.recorded.campaigned_term = term;
-                host.record_fact(ServerFact::Campaigned { term });
-            }
-            host.record_fact(ServerFact::Leads { term });
-            host.trace(|| format!("candidate => leader, term {term}"));
-        }
-    }
-
     /// States the promise that a message makes, when it is sent.
     fn record_promise(&mut self, host: &mut CoreHost<'_>, to: u64, message: &Message) {
         match *message {
-            Message::RequestVote { term, .. } if self.recorded.campaigned_term != term.0 => {
-                self.recorded.campaigned_term = term.0;
-                host.record_fact(ServerFact::Campaigned { term: term.0 });
-            }
+            Message::RequestVote { term, .. } => self.stated.campaign(host, term.0),
             Message::RequestVoteResponse { term, granted: true } => {
                 host.record_fact(ServerFact::Voted { term: term.0, candidate: to });
             }

@@ -14,12 +14,23 @@ mod server;
 pub use message::RaftMessage;
 pub use server::RaftRsServer;
 
+use harness::plan::Supports;
+use harness::systems::{Profile, System};
+
 /// The system.
 #[derive(Debug)]
 pub enum RaftRs {}
 
-impl harness::systems::System for RaftRs {
+impl System for RaftRs {
     const NAME: &'static str = "raft-rs";
     type Server = RaftRsServer;
     const CARGO_ARGUMENTS: &'static str = concat!("-p ", env!("CARGO_PKG_NAME"));
+
+    fn profiles() -> &'static [Profile] {
+        &[Profile {
+            name: "reused-ids",
+            about: "a server that lost its disk returns under its old id, which the documentation forbids",
+            supports: Supports { wipes: true, ..server::SUPPORTS },
+        }]
+    }
 }
