@@ -285,6 +285,7 @@ fn bench_table_shows_all_figures() {
         checked_to_unchecked: 0.8,
         cost_ratio_long_log: 1.1,
         nanoseconds_per_recovered_entry: 99.5,
+        other: None,
     };
     insta::assert_snapshot!(bench_table(&results));
 }

@@ -1,7 +1,8 @@
 //! The stored cases, and a short sweep beside them.
 
 use harness::findings::case::Case;
-use harness::outcome::{FailureSignature, Options, Verdict};
+use harness::outcome::signature::FailureSignature;
+use harness::outcome::{Options, Verdict};
 use harness::systems::{System, SystemInfo};
 use harness::testing;
 use harness_raft_rs::RaftRs;
