@@ -8,6 +8,7 @@ use harness::findings::case::Case;
 use sandbox::{Sandbox, object};
 use serde_json::Value;
 use std::fs;
+use std::process::Output;
 
 /// A bug that many plans expose, in several ways.
 const BUG: &str = "--bug retry-applied-twice";
@@ -25,6 +26,11 @@ fn sandbox_with_known_defects() -> (Sandbox, Value, u64) {
     }
     let unknown = groups[groups.len() - 1]["count"].as_u64().unwrap();
     (sandbox, report, unknown)
+}
+
+/// What a command prints, without its line breaks.
+fn flat(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Keeps the first seed of a group as a case of an open defect.
@@ -78,7 +84,7 @@ fn known_defects_are_counted_apart() {
     let count = |known: &Value| known["count"].as_u64().unwrap();
     assert_eq!(report["known"].as_array().unwrap().iter().map(count).sum::<u64>(), failures);
     assert_eq!(report["digest"], before["digest"]);
-    let text = String::from_utf8(sandbox.run("merge night").stdout).unwrap();
+    let text = flat(&sandbox.run("merge night"));
     assert!(text.contains(&format!("no new violation, {failures} seeds with known defects")), "{text}");
 
     // Resumed without cases, they are new again.
@@ -90,7 +96,7 @@ fn known_defects_are_counted_apart() {
     let other = kept.replacen("kind = \"", "kind = \"another-", 1);
     assert_ne!(other, kept);
     sandbox.file("none/another.toml", &other);
-    let text = String::from_utf8(sandbox.run(&format!("{line} --known none")).stdout).unwrap();
+    let text = flat(&sandbox.run(&format!("{line} --known none")));
     assert!(text.contains("known defect another, "), "{text}");
     assert!(text.contains("did not appear in these seeds"), "{text}");
 
@@ -128,7 +134,7 @@ fn the_feature_that_causes_a_case_is_left_out() {
         "{message}"
     );
     assert_eq!(sandbox.run(&format!("{line} --resume")).status.code(), Some(0));
-    let merged = String::from_utf8(sandbox.run("merge night").stdout).unwrap();
+    let merged = flat(&sandbox.run("merge night"));
     assert!(merged.contains("without drifting-leases in plans"), "{merged}");
 
     // Printed commands have the same plan.
