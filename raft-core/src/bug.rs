@@ -256,7 +256,13 @@ bugs! {
             consequence: "old and new majorities each elect a leader: writes lost",
         }
         ReadAckContextReused {
-            id: "D03", name: "read-ack-context-reused", at: "read.rs, 8",
+            id: "D03", name: "read-ack-context-reused", at: "replication.rs, 8",
+            breaks: "A retried round keeps its number, and takes in the reads that wait for the next one",
+            first: "read-safety",
+            consequence: "responses from before a read confirm it: it misses an acknowledged write",
+        }
+        ReadJoinsRoundInFlight {
+            id: "D03b", name: "read-joins-round-in-flight", at: "read.rs, 8",
             breaks: "A read joins the round in progress",
             first: "read-safety",
             consequence: "responses from before a read confirm it: it misses an acknowledged write",
@@ -332,6 +338,180 @@ bugs! {
             breaks: "Only voters of the configuration in force may campaign",
             first: "liveness",
             consequence: "the only server that could win was removed by an entry that never commits: no leader, forever",
+        }
+        VoteClearedByPreVote {
+            id: "E04b", name: "vote-cleared-by-pre-vote", at: "election.rs, thesis 9.6",
+            breaks: "A round of pre-votes clears the vote of the current term",
+            first: "one-vote-per-term",
+            consequence: "two leaders in one term: two different entries at one index, writes lost",
+        }
+        VoteWithoutLogCheck {
+            id: "E07b", name: "vote-without-log-check", at: "election.rs, 5.4.1",
+            breaks: "A candidate gets votes whatever its log holds",
+            first: "leader-completeness",
+            consequence: "a leader that lacks committed entries overwrites them: acknowledged writes are lost",
+        }
+        VoteNeedsLongerLog {
+            id: "E07c", name: "vote-needs-longer-log", at: "election.rs, 5.4.1",
+            breaks: "A voter refuses a candidate with the newer last term if its log is shorter",
+            first: "liveness",
+            consequence: "a server with a long stale tail and one with the newer entries refuse each other: no leader, forever",
+        }
+        LeasePromiseLostOnRestart {
+            id: "E10b", name: "lease-promise-lost-on-restart", at: "raft.rs, thesis 6.4.1",
+            breaks: "A restarted voter forgets that it heard from a leader",
+            first: "read-safety",
+            consequence: "it votes while that leader still holds a lease: a read misses writes of a new leader",
+        }
+        TermStampedLate {
+            id: "R08", name: "term-stamped-late", at: "durable.rs, 5.1",
+            breaks: "A promise that waited for a write leaves in the current term instead of its own",
+            first: "persist-before-reply",
+            consequence: "a vote or an acknowledgement counts in a term in which it was never given: two leaders, writes lost",
+        }
+        SameTermIndexReuse {
+            id: "R09", name: "same-term-index-reuse", at: "step.rs, 5.3",
+            breaks: "A leader whose write failed drops the entries and gives their indexes to the next ones",
+            first: "leader-append-only",
+            consequence: "followers have two different entries of one index and term: replicas diverge",
+        }
+        TruncateThenAppendWindow {
+            id: "P07", name: "truncate-then-append-window", at: "replication.rs, durable.rs, 5.3",
+            breaks: "Entries that arrive again are removed by one write and added by another",
+            first: "acked-immutable",
+            consequence: "a power loss between the two writes removes acknowledged entries",
+        }
+        ResumeLeadershipSameTerm {
+            id: "S05", name: "resume-leadership-same-term", at: "step.rs, 5.2",
+            breaks: "A restarted leader goes on leading its term",
+            first: "election-safety",
+            consequence: "entries that it had sent and lost are replaced by others of the same index and term: replicas diverge",
+        }
+        JointCommitOldHalf {
+            id: "M06b", name: "joint-commit-old-half", at: "replication.rs, 6",
+            breaks: "While joint, the old half alone commits",
+            first: "committed-on-quorum",
+            consequence: "the new half elects a leader without an acknowledged write, which is lost",
+        }
+        LearnerConfirmsRead {
+            id: "M09b", name: "learner-confirms-read", at: "read.rs, thesis 4.2.1",
+            breaks: "Learners count as voters when a read is confirmed",
+            first: "read-safety",
+            consequence: "a deposed leader with enough learners serves stale reads",
+        }
+        TimeoutNowUnchecked {
+            id: "M10b", name: "timeout-now-unchecked", at: "transfer.rs, thesis 4.2.2",
+            breaks: "A server that was told to campaign does not check whether it is still a voter",
+            first: "membership-safety",
+            consequence: "a demoted server leads the cluster",
+        }
+        SnapshotConfigWithoutJoint {
+            id: "N04b", name: "snapshot-config-without-joint", at: "install.rs, 7",
+            breaks: "A snapshot taken in a joint phase contains the new half alone",
+            first: "snapshot-consistency",
+            consequence: "after an install or a restart the new half decides alone: two leaders, writes lost",
+        }
+        InstallKeepsConfiguration {
+            id: "N04c", name: "install-keeps-configuration", at: "install.rs, 7",
+            breaks: "A server that installs a snapshot keeps its own configuration",
+            first: "snapshot-consistency",
+            consequence: "the wrong majorities count on it: two leaders, writes lost",
+        }
+        RejectFloorLivelock {
+            id: "Z10", name: "reject-floor-livelock", at: "replication.rs, 5.3",
+            breaks: "A rejection moves `next_index` to the follower's hint, whether the logs agree there or not",
+            first: "liveness",
+            consequence: "one replica never catches up",
+        }
+        AutoleaveDuringTransfer {
+            id: "Z13", name: "autoleave-during-transfer", at: "change.rs, 6",
+            breaks: "A joint configuration that is committed during a transfer is not left",
+            first: "liveness",
+            consequence: "the change never ends: the servers to be removed are needed forever",
+        }
+        StaleAckAfterReversion {
+            id: "Z01", name: "stale-ack-after-reversion", at: "replication.rs",
+            breaks: "A member that is removed and returns with another directory ID keeps its `match_index`",
+            first: "liveness",
+            consequence: "what its empty disk lacks counts as acknowledged: it never catches up",
+        }
+        StaleConflictRewinds {
+            id: "Z02", name: "stale-conflict-rewinds", at: "replication.rs, 5.3",
+            breaks: "A rejection that is older than the newest success moves `next_index` back",
+            first: "liveness",
+            consequence: "entries are sent again and again: a late message costs bandwidth without end",
+        }
+        NoSnapshotWhenAllPurged {
+            id: "Z05", name: "no-snapshot-when-all-purged", at: "install.rs, 7",
+            breaks: "A leader whose whole log is compacted sends no snapshot",
+            first: "liveness",
+            consequence: "one replica never catches up",
+        }
+        StalePrevoteAfterWin {
+            id: "Z08", name: "stale-prevote-after-win", at: "election.rs, thesis 9.6",
+            breaks: "A late pre-vote starts a candidacy after the election is won",
+            first: "liveness",
+            consequence: "a leader steps down without a cause",
+        }
+        PurgedMembershipLost {
+            id: "Z09", name: "purged-membership-lost", at: "durable.rs, 7",
+            breaks: "A rewritten log begins with the initial configuration",
+            first: "snapshot-consistency",
+            consequence: "after a restart the wrong majorities count: two leaders, writes lost",
+        }
+        LeadsGroupWithoutItself {
+            id: "Z11", name: "leads-group-without-itself", at: "change.rs, 6",
+            breaks: "A removed leader goes on leading after its removal is committed",
+            first: "liveness",
+            consequence: "clients depend on a server that was to be switched off",
+        }
+        SingletonLeadsUnsaved {
+            id: "Z14", name: "singleton-leads-unsaved", at: "election.rs, 5.2",
+            breaks: "A sole voter leads before its term and vote are durable",
+            first: "persist-before-reply",
+            consequence: "after a power loss it leads the same term again: replicas part",
+        }
+        JointSingletonReadWaits {
+            id: "Z15", name: "joint-singleton-read-waits", at: "read.rs, thesis 6.4",
+            breaks: "While joint, a leader that is the only voter waits for others to confirm a read",
+            first: "liveness",
+            consequence: "reads are never answered",
+        }
+        LeaseByCheckQuorum {
+            id: "Z16", name: "lease-by-check-quorum", at: "read.rs, thesis 6.4.1",
+            breaks: "A lease is renewed at each check of the quorum",
+            first: "read-safety",
+            consequence: "a lease outlasts the promises of the voters: stale reads without any drift",
+        }
+        HungDiskKeepsLead {
+            id: "Z17", name: "hung-disk-keeps-lead", at: "step.rs",
+            breaks: "A leader whose oldest write hangs does not step down",
+            first: "liveness",
+            consequence: "writes stop as long as its disk hangs",
+        }
+        HigherTermResetsTimer {
+            id: "Z18", name: "higher-term-resets-timer", at: "step.rs, 5.2",
+            breaks: "Any higher term resets the election timer",
+            first: "liveness",
+            consequence: "servers outside the configuration keep the others from campaigning",
+        }
+        CommitOnInmemoryIndex {
+            id: "Z19", name: "commit-on-inmemory-index", at: "replication.rs, thesis 10.2.1",
+            breaks: "A leader counts its own entries before they are durable",
+            first: "committed-on-quorum",
+            consequence: "an acknowledged write is lost when the leader loses power",
+        }
+        ReadServedBeforeQuorum {
+            id: "Z20", name: "read-served-before-quorum", at: "read.rs, thesis 6.4",
+            breaks: "One response confirms a read",
+            first: "read-safety",
+            consequence: "a deposed leader with one follower serves stale reads",
+        }
+        SnapshotAnswerWithoutTerm {
+            id: "Z23", name: "snapshot-answer-without-term", at: "step.rs, 5.3",
+            breaks: "An acknowledgement of an older term counts",
+            first: "committed-on-quorum",
+            consequence: "an acknowledged write is on a minority: the next leader lacks it",
         }
     }
 }

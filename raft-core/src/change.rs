@@ -97,12 +97,16 @@ impl Raft {
             return;
         }
         if configuration.is_joint() && configuration.auto_leave {
+            // A transfer does not delay it: if the transfer fails, nothing would end the joint phase.
+            if self.is_transferring() && self.bug(Bug::AutoleaveDuringTransfer) {
+                return;
+            }
             // The old half may be left out only after majorities of both halves have the joint configuration
             // (6).
             let configuration = configuration.leave_joint().expect("the configuration must be joint");
             let request = self.take_proposal(self.log.configuration_index());
             self.append_configuration(now, request, Payload::Configuration(Arc::new(configuration)), effects);
-        } else if !configuration.is_voter(self.config.id) {
+        } else if !configuration.is_voter(self.config.id) && !self.bug(Bug::LeadsGroupWithoutItself) {
             // It is no longer a voter, and led without counting itself until this was committed (6). The
             // heartbeat tells the others the commit index; then the most up-to-date voter is asked to campaign
             // without waiting for a timeout.

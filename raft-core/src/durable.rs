@@ -1,14 +1,17 @@
 //! What a step writes, and what waits until it is durable: promises to other servers, and committed entries.
 
 use crate::bug::Bug;
-use crate::ids::{Index, Timestamp};
+use crate::ids::{Index, Term, Timestamp};
 use crate::io::{Effect, SaveRecord};
+use crate::log::Entries;
+use crate::membership::Configuration;
 use crate::message::Message;
-use crate::raft::{Raft, Rewrite, push_in_place};
+use crate::raft::{Raft, Rewrite, initial_configuration, push_in_place};
 use crate::response::Response;
 use crate::role::Role;
 use crate::saves::Promise;
 use crate::snapshot::Checkpoint;
+use std::sync::Arc;
 
 impl Raft {
     /// Issues one write for all changes of this step.
@@ -20,7 +23,7 @@ impl Raft {
             false => self.saved != (self.term, self.vote),
         };
         if let Some(rewrite) = self.pending_rewrite.take() {
-            let (compacted, configuration) = (self.log.compacted(), self.log.configurations()[0].1.clone());
+            let (compacted, configuration) = (self.log.compacted(), self.configuration_at_base());
             let snapshot = self.snapshot.clone().expect("a rewrite must follow a snapshot");
             let entries = self.log.share(compacted.index.next(), last);
             self.unsaved_after = None;
@@ -34,14 +37,28 @@ impl Raft {
         } else if changed || self.unsaved_after.is_some() {
             let after = self.unsaved_after.take().unwrap_or(last);
             self.saved = (self.term, self.vote);
-            let id = self.saves.issue(last, now);
             let (term, vote) = (self.term, self.vote);
+            // One write truncates and appends.
+            if after < last && self.bug(Bug::TruncateThenAppendWindow) {
+                let id = self.saves.issue(after, now);
+                let record = SaveRecord { term, vote, after, entries: Entries::NONE, checkpoint: None };
+                effects.push(Effect::Save { id, record });
+            }
+            let id = self.saves.issue(last, now);
             push_in_place(effects, || {
                 let entries = self.log.share(after.next(), last);
                 Effect::Save { id, record: SaveRecord { term, vote, after, entries, checkpoint: None } }
             });
         }
         self.saves.settle();
+    }
+
+    /// The configuration in force at the last compacted entry, which no entry of the log carries any more.
+    fn configuration_at_base(&self) -> Arc<Configuration> {
+        match self.bug(Bug::PurgedMembershipLost) {
+            true => Arc::new(initial_configuration(&self.config)),
+            false => self.log.configurations()[0].1.clone(),
+        }
     }
 
     /// Defers a promise until everything issued so far is durable.
@@ -75,8 +92,13 @@ impl Raft {
     }
 
     fn release_promises(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        while let Some(promise) = self.saves.release(self.term) {
+        let late = self.bug(Bug::TermStampedLate);
+        while let Some(promise) = self.saves.release(self.term, late) {
             match promise {
+                Promise::Send(to, message) if late => {
+                    let message = stamped(message, self.term);
+                    effects.push(self.envelope(to, message));
+                }
                 Promise::Send(to, message) => push_in_place(effects, || self.envelope(to, message)),
                 Promise::OwnVote => self.count_own_vote(now),
             }
@@ -128,5 +150,20 @@ impl Raft {
                 push_in_place(effects, || Effect::Respond { request, response: Response::Applied { index } });
             }
         }
+    }
+}
+
+/// The promise in another term than its own: for a bug.
+fn stamped(message: Message, now: Term) -> Message {
+    match message {
+        Message::RequestVote { last, transfer, .. } => Message::RequestVote { term: now, last, transfer },
+        Message::RequestVoteResponse { granted, .. } => Message::RequestVoteResponse { term: now, granted },
+        Message::AppendEntriesResponse { match_index, context, .. } => {
+            Message::AppendEntriesResponse { term: now, match_index, context }
+        }
+        Message::InstallSnapshotResponse { last, received, end, context, .. } => {
+            Message::InstallSnapshotResponse { term: now, last, received, end, context }
+        }
+        other => other,
     }
 }

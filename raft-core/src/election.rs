@@ -28,6 +28,10 @@ impl Raft {
         }
         self.reset_election_timer(now);
         self.role = Role::PreCandidate { granted: vec![self.config.id] };
+        // A pre-vote changes neither term nor vote.
+        if self.bug(Bug::VoteClearedByPreVote) {
+            self.vote = None;
+        }
         let message = Message::PreVote { term: self.term.next(), last: self.log.last() };
         effects.extend(self.other_voters().into_iter().map(|to| self.envelope(to, message.clone())));
         self.campaign_if_granted(now, effects);
@@ -54,6 +58,9 @@ impl Raft {
         self.reset_election_timer(now);
         // If a power loss erased the candidacy, this server could lead the same term twice.
         self.send_when_durable(Promise::OwnVote, effects);
+        if self.other_voters().is_empty() && self.bug(Bug::SingletonLeadsUnsaved) {
+            self.count_own_vote(now);
+        }
         let message = Message::RequestVote { term: self.term, last: self.log.last(), transfer };
         for to in self.other_voters() {
             self.send_when_durable(Promise::Send(to, message.clone()), effects);
@@ -117,6 +124,10 @@ impl Raft {
         granted: bool,
         effects: &mut Vec<Effect>,
     ) {
+        // The election is over.
+        if granted && term == self.term && self.is_leader() && self.bug(Bug::StalePrevoteAfterWin) {
+            return self.campaign(now, false, effects);
+        }
         if let Role::PreCandidate { granted: voters } = &mut self.role
             && granted
             && term == self.term.next()
@@ -204,6 +215,9 @@ impl Raft {
         if self.bug(Bug::LogRecencyIndexOnly) {
             return last.index >= own.index;
         }
-        (last.term, last.index) >= (own.term, own.index)
+        if self.bug(Bug::VoteNeedsLongerLog) {
+            return last.term >= own.term && last.index >= own.index;
+        }
+        (last.term, last.index) >= (own.term, own.index) || self.bug(Bug::VoteWithoutLogCheck)
     }
 }

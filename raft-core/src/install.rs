@@ -81,7 +81,12 @@ impl Raft {
         if self.bug(Bug::SnapshotConfigLostOrStale) {
             return self.log.configurations()[0].1.clone();
         }
-        self.log.configuration_at(index).clone()
+        let configuration = self.log.configuration_at(index);
+        if self.bug(Bug::SnapshotConfigWithoutJoint) {
+            let halves = Configuration::clone(configuration);
+            return Arc::new(Configuration { old_voters: Vec::new(), learners_next: Vec::new(), ..halves });
+        }
+        configuration.clone()
     }
 
     /// Sends a follower the newest snapshot if its next entries are compacted. Called whenever the log is
@@ -93,8 +98,15 @@ impl Raft {
         {
             return;
         }
-        let snapshot = self.snapshot.clone().expect("compacted entries must be in a snapshot");
+        let all_compacted = self.log.last().index == self.log.compacted().index;
+        let skip = all_compacted && self.bug(Bug::NoSnapshotWhenAllPurged);
+        let (last, snapshot) = (self.log.last().index, self.snapshot.clone());
+        let snapshot = snapshot.expect("compacted entries must be in a snapshot");
         let Role::Leader(leader) = &mut self.role else { return };
+        if skip {
+            leader.progress[position].next_index = last.next();
+            return;
+        }
         leader.progress[position].become_snapshot(snapshot, now);
     }
 
@@ -209,7 +221,12 @@ impl Raft {
         // Committed entries are in the snapshot; other durable entries here say nothing about the new log.
         self.saves.truncate(self.commit_index);
         self.unsaved_after = None;
-        self.log.reset_to_snapshot(last, snapshot.configuration.clone());
+        // The entry of its own configuration is gone with the log.
+        let configuration = match self.bug(Bug::InstallKeepsConfiguration) {
+            true => self.configuration().clone(),
+            false => snapshot.configuration.clone(),
+        };
+        self.log.reset_to_snapshot(last, configuration);
         self.commit_index = last.index;
         self.snapshot = Some(snapshot);
         self.restore_pending = true;

@@ -193,6 +193,17 @@ impl Progress {
         }
     }
 
+    /// Sends everything after `agree` again, whatever the follower has acknowledged: for a bug.
+    pub(crate) fn rewind(&mut self, agree: Index) {
+        self.next_index = self.next_index.min(agree.next());
+        self.state = ProgressState::Probe { waiting: false };
+    }
+
+    /// Sends what follows the follower's hint next, whether the logs agree there or not: for a bug.
+    pub(crate) fn retry_at(&mut self, hint: Index) {
+        self.next_index = hint.max(self.match_index).next();
+    }
+
     /// The follower rejected entries after `prev_log`; the logs may agree up to `agree`. Returns false for a
     /// stale rejection, which says nothing about the current `next_index`.
     pub(crate) fn on_rejected(&mut self, prev_log: Index, agree: Index) -> bool {

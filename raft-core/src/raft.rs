@@ -107,6 +107,14 @@ pub(crate) fn push_in_place(effects: &mut Vec<Effect>, effect: impl FnOnce() -> 
     effects.extend(std::iter::once_with(effect));
 }
 
+/// The configuration that the cluster starts with.
+pub(crate) fn initial_configuration(config: &Config) -> Configuration {
+    let mut initial = Configuration::of(config.voters.iter().copied());
+    initial.directory_ids =
+        config.directory_ids.iter().copied().filter(|it| it.1 != DirectoryId(0)).collect();
+    initial
+}
+
 /// A message from a server with these settings.
 #[inline]
 pub(crate) fn envelope(config: &Config, to: ReplicaKey, message: Message) -> Effect {
@@ -126,9 +134,7 @@ impl Raft {
         if cfg!(not(feature = "bugs")) || config.bug.is_none() {
             recovered.validate()?;
         }
-        let mut initial = Configuration::of(config.voters.iter().copied());
-        initial.directory_ids =
-            config.directory_ids.iter().copied().filter(|it| it.1 != DirectoryId(0)).collect();
+        let initial = initial_configuration(&config);
         let (log, snapshot) = match recovered.checkpoint {
             Some(Checkpoint { snapshot, compacted, configuration, .. }) => {
                 (Log::compacted_at(compacted, configuration, recovered.entries), Some(snapshot))
@@ -167,6 +173,9 @@ impl Raft {
             unsaved_after: None,
             pending_rewrite: None,
         };
+        if raft.bug(Bug::LeasePromiseLostOnRestart) {
+            raft.last_contact = None;
+        }
         raft.reset_election_timer(now);
         Ok(raft)
     }

@@ -15,6 +15,7 @@
 use crate::bug::Bug;
 use crate::ids::{Index, NodeId, RequestId, Timestamp};
 use crate::io::{Effect, ReadConfirmation};
+use crate::membership::Configuration;
 use crate::message::{ForwardOutcome, Message, MessageContext};
 use crate::raft::Raft;
 use crate::response::{Rejection, Response};
@@ -43,7 +44,7 @@ impl Raft {
         let commit_known = commit_known || just_restarted && self.bug(Bug::RestartServesBeforeRecovery);
         let (index, leased) = (self.commit_index, self.holds_lease(now));
         let (unconfirmed, joins_round) =
-            (self.bug(Bug::LeaderLocalRead), self.bug(Bug::ReadAckContextReused));
+            (self.bug(Bug::LeaderLocalRead), self.bug(Bug::ReadJoinsRoundInFlight));
         let Role::Leader(leader) = &mut self.role else {
             return self.respond(origin, Response::NotLeader { hint: self.leader() }, effects);
         };
@@ -81,6 +82,9 @@ impl Raft {
         let (Some(duration), Role::Leader(leader)) = (self.config.lease_duration(), &self.role) else {
             return false;
         };
+        if self.bug(Bug::LeaseByCheckQuorum) {
+            return now < leader.quorum_due;
+        }
         let duration = if self.bug(Bug::LeaseIgnoresDrift) { self.config.election_timeout } else { duration };
         // Voters accept the target of a transfer whatever they promised to this leader.
         if leader.timeout_now_sent {
@@ -117,6 +121,11 @@ impl Raft {
             self.send_pending(now, effects);
             let Role::Leader(leader) = &mut self.role else { return };
             leader.reads.round += 1;
+            // A quorum of {n} and {n} is n alone, which confirms at once.
+            let alone = leader.progress.is_empty() && self.configuration().is_joint();
+            if alone && self.bug(Bug::JointSingletonReadWaits) {
+                return;
+            }
             self.broadcast_heartbeat(now, effects);
             self.confirm_reads(now, effects);
         }
@@ -146,6 +155,17 @@ impl Raft {
             let newest = leader.reads.round;
             let confirmed_round =
                 self.configuration().quorum_value(|node| self.last_confirmed(node, now).round);
+            let confirmed_round = match self.bug(Bug::LearnerConfirmsRead) {
+                true => Configuration::of(self.configuration().members())
+                    .quorum_value(|node| self.last_confirmed(node, now).round),
+                false => confirmed_round,
+            };
+            let confirmed_round = match self.bug(Bug::ReadServedBeforeQuorum) {
+                true => {
+                    leader.progress.iter().map(|progress| progress.confirmed.round).max().or(Some(newest))
+                }
+                false => confirmed_round,
+            };
             let Role::Leader(leader) = &mut self.role else { return };
             leader.reads.confirmed_round = confirmed_round.unwrap_or(0).min(newest);
             while let Some(read) = self.pop_confirmed_read() {

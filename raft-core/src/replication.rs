@@ -126,8 +126,18 @@ impl Raft {
         let mut members: Vec<ReplicaKey> =
             configuration.members().into_iter().map(|node| configuration.replica(node)).collect();
         members.retain(|replica| replica.id != self.config.id);
+        let keep_match = self.bug(Bug::StaleAckAfterReversion);
         let Role::Leader(leader) = &mut self.role else { return };
-        leader.progress.retain(|progress| members.contains(&progress.replica));
+        // What a removed replica has acknowledged is void: if the server returns with another directory ID,
+        // its disk was emptied since.
+        if keep_match {
+            for progress in &mut leader.progress {
+                let returned = members.iter().find(|replica| replica.id == progress.replica.id);
+                progress.replica = returned.copied().unwrap_or(progress.replica);
+            }
+        } else {
+            leader.progress.retain(|progress| members.contains(&progress.replica));
+        }
         for replica in members {
             if leader.progress.iter().all(|progress| progress.replica != replica) {
                 leader.progress.push(Progress::new(replica, last, now));
@@ -201,6 +211,14 @@ impl Raft {
             && leader.heartbeat_due > now
         {
             return;
+        }
+        // Heartbeats send the number of the round again, and responses to earlier ones may be on their way: a read
+        // that began since waits for the next number.
+        if self.bug(Bug::ReadAckContextReused)
+            && let Role::Leader(Leader { reads, .. }) = &mut self.role
+        {
+            let round = reads.round;
+            reads.awaiting_quorum.iter_mut().for_each(|read| read.round = read.round.min(round));
         }
         let interval = self.config.heartbeat_interval;
         let mut oldest_sent = now;
@@ -347,6 +365,10 @@ impl Raft {
                 None => break,
             }
         }
+        // Entries that match are not written again: a power loss in between could take them.
+        if skip > 0 && self.bug(Bug::TruncateThenAppendWindow) {
+            self.unsaved_after = Some(self.unsaved_after.map_or(prev_log, |unsaved| unsaved.min(prev_log)));
+        }
         let end = index(entries.len()).previous();
         if self.bug(Bug::TruncateOnMatchingAe) && self.log.last().index > end {
             self.truncate(end);
@@ -358,7 +380,7 @@ impl Raft {
         }
     }
 
-    fn truncate(&mut self, index: Index) {
+    pub(crate) fn truncate(&mut self, index: Index) {
         self.log.truncate(index);
         self.saves.truncate(index);
         self.unsaved_after = Some(self.unsaved_after.map_or(index, |unsaved| unsaved.min(index)));
@@ -413,10 +435,17 @@ impl Raft {
         // Up to the hint, the follower's terms are at most the hint's. So this log's last entry up to the
         // hint with at most that term is the last at which the two can agree.
         let agree = self.log.last_at_or_below_term(hint.index, hint.term).index;
-        let ignore = self.bug(Bug::ConflictCatchUpLivelock);
+        let floor = self.bug(Bug::RejectFloorLivelock);
+        let (ignore, rewind) = (self.bug(Bug::ConflictCatchUpLivelock), self.bug(Bug::StaleConflictRewinds));
         let Role::Leader(leader) = &mut self.role else { return };
         leader.progress[position].last_contact = now;
+        if rewind {
+            leader.progress[position].rewind(agree);
+        }
         if !ignore && leader.progress[position].on_rejected(prev_log, agree) {
+            if floor {
+                leader.progress[position].retry_at(hint.index);
+            }
             self.maybe_switch_to_snapshot(now, position);
             self.replicate(position);
         }
@@ -428,7 +457,7 @@ impl Raft {
         let match_index = |node: NodeId| {
             if node == self.config.id {
                 // Its own entry counts once it is durable: a power loss could erase it (thesis 10.2.1).
-                return match self.bug(Bug::ApplyBeforeLocalDurable) {
+                return match self.bug(Bug::ApplyBeforeLocalDurable) || self.bug(Bug::CommitOnInmemoryIndex) {
                     true => self.log.last().index,
                     false => self.saves.durable_index(),
                 };
@@ -469,6 +498,9 @@ impl Raft {
         let configuration = self.configuration();
         if self.bug(Bug::JointCommitOneSide) {
             return Cow::Owned(Configuration::of(configuration.voters.iter().copied()));
+        }
+        if configuration.is_joint() && self.bug(Bug::JointCommitOldHalf) {
+            return Cow::Owned(Configuration::of(configuration.old_voters.iter().copied()));
         }
         if self.bug(Bug::LearnerCountedInQuorum) {
             return Cow::Owned(Configuration::of(configuration.members()));

@@ -164,11 +164,11 @@ impl Saves {
     }
 
     /// The next promise whose write is durable, in the order in which they were made. Those of past terms are
-    /// dropped.
-    pub(crate) fn release(&mut self, term: Term) -> Option<Promise> {
+    /// dropped, unless `late`.
+    pub(crate) fn release(&mut self, term: Term, late: bool) -> Option<Promise> {
         while self.can_release() {
             let pending = self.pending.pop_front().expect("the queue must not be empty");
-            if pending.term == term {
+            if pending.term == term || late {
                 return Some(pending.promise);
             }
         }

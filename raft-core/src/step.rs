@@ -1,7 +1,7 @@
 //! One step: which function handles an input, the term rule (5.1), and how a leadership ends.
 
 use crate::bug::Bug;
-use crate::ids::{ReplicaKey, Term, Timestamp};
+use crate::ids::{ReplicaKey, SaveId, Term, Timestamp};
 use crate::io::{Effect, Input};
 use crate::membership::Configuration;
 use crate::message::{Envelope, ForwardOutcome, Message};
@@ -70,9 +70,19 @@ impl Raft {
             Input::Transfer { request, to } => self.transfer(now, request, to, effects),
             Input::Saved(id) => {
                 self.saves.complete(id);
+                // Whatever it was before, a restarted server is a follower: entries of its term that it has sent
+                // may be lost here.
+                let led = self.vote == Some(self.config.id) && self.log.last().term == self.term;
+                if led && id == SaveId(0) && self.leader.is_none() && self.bug(Bug::ResumeLeadershipSameTerm)
+                {
+                    self.become_leader(now);
+                }
                 self.release_durable(now, effects);
                 self.advance_commit(now, effects);
                 self.confirm_reads(now, effects);
+            }
+            Input::SaveFailed if self.is_leader() && self.bug(Bug::SameTermIndexReuse) => {
+                self.forget_unsaved(now);
             }
             Input::SaveFailed => self.halt(now, effects),
             Input::Compact { request, index, data, keep } => {
@@ -92,6 +102,17 @@ impl Raft {
         self.fail_all_forwards(effects);
         self.saves.discard();
         self.halted = true;
+    }
+
+    /// A leader gives up its entries that were not saved, and goes on: for a bug.
+    fn forget_unsaved(&mut self, now: Timestamp) {
+        let durable = self.saves.durable_index().max(self.commit_index);
+        self.saves.discard();
+        self.truncate(durable);
+        self.sync_progress(now, durable);
+        let Role::Leader(leader) = &mut self.role else { return };
+        leader.progress.iter_mut().for_each(|progress| progress.rewind(durable));
+        leader.proposals.retain(|(index, _)| *index <= durable);
     }
 
     fn reject_request(&self, input: Input, effects: &mut Vec<Effect>) {
@@ -149,6 +170,9 @@ impl Raft {
 
     /// When a leader steps down because its oldest write has been in flight for an election timeout.
     fn disk_due(&self) -> Option<Timestamp> {
+        if self.bug(Bug::HungDiskKeepsLead) {
+            return None;
+        }
         self.saves.oldest_in_flight().map(|issued| issued.after(self.config.election_timeout))
     }
 
@@ -198,6 +222,10 @@ impl Raft {
         if message.term() > self.term && !is_pre_vote {
             self.complete_transfer(from, message, effects);
             self.become_follower(now, message.term(), None, effects);
+            // Only a leader and a granted vote reset the timer.
+            if self.bug(Bug::HigherTermResetsTimer) {
+                self.reset_election_timer(now);
+            }
         }
         match envelope.message {
             Message::PreVote { term, last } => self.on_pre_vote(now, from, term, last, effects),
@@ -216,7 +244,9 @@ impl Raft {
                     self.on_append(now, from, prev_log, entries, commit_index, context, effects);
                 }
             }
-            Message::AppendEntriesResponse { term, match_index, context } if term == self.term => {
+            Message::AppendEntriesResponse { term, match_index, context }
+                if term == self.term || self.bug(Bug::SnapshotAnswerWithoutTerm) =>
+            {
                 self.on_append_response(now, from, match_index, context, effects);
             }
             Message::AppendEntriesRejected { term, prev_log, hint } if term == self.term => {

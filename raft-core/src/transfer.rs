@@ -1,6 +1,7 @@
 //! Leadership transfer (thesis 3.10): the leader lets another voter catch up, asks it to campaign at once,
 //! and accepts no proposals in the meantime.
 
+use crate::bug::Bug;
 use crate::ids::{NodeId, ReplicaKey, RequestId, Term, Timestamp};
 use crate::io::Effect;
 use crate::message::Message;
@@ -120,7 +121,9 @@ impl Raft {
 
     /// The leader asks this server to campaign at once, without pre-vote.
     pub(crate) fn on_timeout_now(&mut self, now: Timestamp, term: Term, effects: &mut Vec<Effect>) {
-        if term == self.term && !self.is_leader() && self.may_campaign() {
+        // It may have been removed or demoted since the message was sent.
+        let may_campaign = self.may_campaign() || self.bug(Bug::TimeoutNowUnchecked);
+        if term == self.term && !self.is_leader() && may_campaign {
             self.campaign(now, true, effects);
         }
     }

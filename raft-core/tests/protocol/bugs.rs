@@ -1,7 +1,7 @@
 //! Each injected bug removes one safety check: a schedule violates a property with the bug and none without it.
 
 use crate::table::{MS, Table};
-use raft_core::{Bug, ConfChange, ConfChangeOp, Config, DirectoryId, NodeId};
+use raft_core::{Bug, ConfChange, ConfChangeOp, Config, DirectoryId, Message, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -61,20 +61,25 @@ fn each_bug_violates_its_first_property() {
 /// Options that a case needs beyond the default.
 fn configure(bug: Bug, config: &mut Config) {
     match bug {
-        Bug::VoteRuleInsideLease | Bug::LeaseFromAckArrival => configure_lease(config, 0),
+        Bug::VoteRuleInsideLease
+        | Bug::LeaseFromAckArrival
+        | Bug::LeasePromiseLostOnRestart
+        | Bug::LeaseByCheckQuorum => configure_lease(config, 0),
         Bug::LeaseIgnoresDrift => configure_lease(config, CLOCK_DRIFT_PPM),
         Bug::MissingPrevTermReadsAsZero => config.max_in_flight_messages = 2,
         Bug::ReadBeforeApply => config.forward = true,
-        Bug::PeerIdentityUnchecked => {
+        Bug::PeerIdentityUnchecked | Bug::StaleAckAfterReversion => {
             config.directory_id = DirectoryId(config.id.0);
             config.directory_ids = config.voters.iter().map(|&voter| (voter, DirectoryId(voter.0))).collect();
         }
         // n3 times out at least twice before another server does.
-        Bug::TimerResetOnDeniedVote if config.id == NodeId(3) => {
+        Bug::TimerResetOnDeniedVote | Bug::HigherTermResetsTimer if config.id == NodeId(3) => {
             (config.election_timeout, config.election_timeout_spread) = (150 * MS, 0);
         }
         Bug::NoCheckQuorum => config.check_quorum = true,
-        Bug::PrevoteTermDeadlock => config.pre_vote = true,
+        Bug::PrevoteTermDeadlock | Bug::VoteClearedByPreVote | Bug::StalePrevoteAfterWin => {
+            config.pre_vote = true;
+        }
         Bug::SnapshotTransferNeverRetried => config.max_chunk_bytes = 4,
         _ => {}
     }
@@ -786,7 +791,7 @@ fn case_for(bug: Bug) -> BugCase {
             },
             violated: &["committed-on-quorum"],
         },
-        Bug::ReadAckContextReused => BugCase {
+        Bug::ReadJoinsRoundInFlight => BugCase {
             initial_voters: 3,
             servers: 3,
             schedule: |t| {
@@ -1040,6 +1045,598 @@ fn case_for(bug: Bug) -> BugCase {
                 t.require_progress(has_leader(t), "only n1 can win, and it does not campaign");
             },
             violated: &["liveness"],
+        },
+        Bug::ReadAckContextReused => BugCase {
+            initial_voters: 3,
+            servers: 3,
+            schedule: |t| {
+                t.describe("A read starts a round. n2 responds, and the response is late.");
+                t.elect(1);
+                t.read(1, "r1");
+                t.hold(2, 1);
+                t.deliver(1, 2);
+                t.describe("n2 leads by now, and has responded to a client that x=1 is applied. Another client reads at n1.");
+                t.cut(1);
+                t.elect(2);
+                t.propose(2, "x=1");
+                t.deliver_all();
+                t.read(1, "r2");
+                t.describe("n1's heartbeat sends the round again. The late response confirms n1 only for the time before r1.");
+                t.heartbeat(1);
+                t.deliver(2, 1);
+            },
+            violated: &["read-safety"],
+        },
+        Bug::VoteClearedByPreVote => BugCase {
+            initial_voters: 3,
+            servers: 3,
+            schedule: |t| {
+                t.describe("n1 and n3 campaign in term 1. n2 elects n1; n3's request is late.");
+                t.time_out(1);
+                t.time_out(3);
+                t.deliver(1, 2);
+                t.deliver(2, 1);
+                t.deliver(3, 2);
+                t.deliver(2, 3);
+                t.deliver(1, 2);
+                t.deliver(2, 1);
+                t.describe("n2 times out and begins a pre-vote. Then n3's request arrives.");
+                t.time_out(2);
+                t.deliver(3, 2);
+                t.deliver(2, 3);
+                t.deliver(2, 3);
+            },
+            violated: &["one-vote-per-term", "election-safety"],
+        },
+        Bug::VoteWithoutLogCheck => BugCase {
+            initial_voters: 3,
+            servers: 3,
+            schedule: |t| {
+                t.describe("n1 and n2 have committed x=1. n3 lacks it, and requests n2's vote.");
+                t.elect(1);
+                t.cut(3);
+                t.propose(1, "x=1");
+                t.deliver_all();
+                t.crash(1);
+                t.heal();
+                t.time_out(3);
+                t.deliver(3, 2);
+                t.deliver(2, 3);
+            },
+            violated: &["leader-completeness"],
+        },
+        Bug::VoteNeedsLongerLog => {
+            BugCase {
+                initial_voters: 3,
+                servers: 3,
+                schedule: |t| {
+                    t.describe("n1 has a long tail that no other server has; n2 has committed an entry of a newer term.");
+                    t.elect(1);
+                    t.cut(1);
+                    t.propose(1, "a=1");
+                    t.propose(1, "a=2");
+                    t.elect(2);
+                    t.describe("n3 is down, and n2 restarts. n1's log is longer than n2's, and n2's last term is higher.");
+                    t.crash(3);
+                    t.crash(2);
+                    t.restart(2);
+                    t.heal();
+                    run_for(t, 5_000);
+                    t.require_progress(has_leader(t), "n2 could win, and n1 refuses it");
+                },
+                violated: &["liveness"],
+            }
+        }
+        Bug::LeasePromiseLostOnRestart => BugCase {
+            initial_voters: 3,
+            servers: 3,
+            schedule: |t| {
+                t.describe("n1's newest heartbeat reaches n2 alone. n2 restarts.");
+                t.shared_time = true;
+                t.elect(1);
+                t.heartbeat(1);
+                t.deliver_all();
+                t.cut_link(1, 3);
+                t.heartbeat(1);
+                t.deliver_all();
+                t.crash(2);
+                t.restart(2);
+                t.describe(
+                    "n3 times out. If n2 votes for it, two servers lead and n1 still holds its lease.",
+                );
+                t.cut(1);
+                t.time_out(3);
+                t.deliver_all();
+                t.propose(3, "x=1");
+                t.deliver_all();
+                t.read(1, "r1");
+            },
+            violated: &["read-safety"],
+        },
+        Bug::TermStampedLate => BugCase {
+            initial_voters: 3,
+            servers: 3,
+            schedule: |t| {
+                t.describe(
+                    "n2 votes for n1 in term 1 and for n3 in term 2. Then its disk has saved both votes.",
+                );
+                t.slow_disk(2);
+                t.time_out(1);
+                t.deliver(1, 2);
+                t.time_out(3);
+                t.time_out(3);
+                t.deliver(3, 2);
+                t.deliver(3, 2);
+                t.sync(2);
+            },
+            violated: &["persist-before-reply", "one-vote-per-term"],
+        },
+        Bug::SameTermIndexReuse => BugCase {
+            initial_voters: 3,
+            servers: 3,
+            schedule: |t| {
+                t.describe("n2 has x=1 from n1, and n1's own write of it fails.");
+                t.elect(1);
+                t.slow_disk(1);
+                t.propose(1, "x=1");
+                t.deliver(1, 2);
+                t.lose(1, 3);
+                t.fail_disk(1);
+                t.describe("n1 must not give the index to another entry.");
+                t.propose(1, "x=2");
+            },
+            violated: &["leader-append-only", "log-matching"],
+        },
+        Bug::TruncateThenAppendWindow => BugCase {
+            initial_voters: 3,
+            servers: 3,
+            schedule: |t| {
+                t.describe("n2 has acknowledged x=1 and x=2. Then the first message arrives again.");
+                t.elect(1);
+                t.cut(3);
+                t.propose(1, "x=1");
+                t.duplicate(1, 2);
+                t.deliver(1, 2);
+                t.propose(1, "x=2");
+                t.deliver_newest(1, 2);
+                t.slow_disk(2);
+                t.deliver(1, 2);
+                t.describe("n2 loses power after the first of its unfinished writes, if there are any.");
+                t.power_loss_keeping(2, 1);
+                t.restart(2);
+                t.sync(2);
+            },
+            violated: &["acked-immutable"],
+        },
+        Bug::ResumeLeadershipSameTerm => BugCase {
+            initial_voters: 3,
+            servers: 3,
+            schedule: |t| {
+                t.describe("n2 has x=1 from n1, which loses it with its power and restarts.");
+                t.elect(1);
+                t.slow_disk(1);
+                t.propose(1, "x=1");
+                t.deliver(1, 2);
+                t.power_loss(1);
+                t.fast_disk(1);
+                t.restart(1);
+            },
+            violated: &["election-safety", "log-matching"],
+        },
+        Bug::JointCommitOldHalf => BugCase {
+            initial_voters: 3,
+            servers: 5,
+            schedule: |t| {
+                t.describe("n4 and n5 replace n2 and n3, and do not receive the entry.");
+                t.elect(1);
+                t.heartbeat(1);
+                t.deliver_all();
+                t.cut(4);
+                t.cut(5);
+                let voter = |id| ConfChangeOp::AddVoter(NodeId(id));
+                let remove = |id| ConfChangeOp::Remove(NodeId(id));
+                t.change(1, ConfChange::ExplicitJoint(vec![voter(4), voter(5), remove(2), remove(3)]));
+                t.deliver_all();
+            },
+            violated: &["committed-on-quorum"],
+        },
+        Bug::LearnerConfirmsRead => BugCase {
+            initial_voters: 3,
+            servers: 5,
+            schedule: |t| {
+                t.describe("n4 and n5 are learners. Then n1 reaches no other voter.");
+                t.elect(1);
+                t.heartbeat(1);
+                t.deliver_all();
+                t.change(
+                    1,
+                    ConfChange::Auto(vec![
+                        ConfChangeOp::AddLearner(NodeId(4)),
+                        ConfChangeOp::AddLearner(NodeId(5)),
+                    ]),
+                );
+                t.deliver_all();
+                for id in [1, 4, 5] {
+                    t.cut_link(id, 2);
+                    t.cut_link(id, 3);
+                }
+                t.describe(
+                    "n2 leads, and responds to a client that x=1 is applied. Another client reads at n1.",
+                );
+                t.elect(2);
+                t.propose(2, "x=1");
+                t.deliver_all();
+                t.read(1, "r1");
+                t.deliver_all();
+            },
+            violated: &["read-safety"],
+        },
+        Bug::TimeoutNowUnchecked => BugCase {
+            initial_voters: 3,
+            servers: 3,
+            schedule: |t| {
+                t.describe("n1 tells n3 to campaign, and the message is late. The transfer fails.");
+                t.elect(1);
+                t.heartbeat(1);
+                t.deliver_all();
+                t.hold(1, 3);
+                t.transfer(1, 3);
+                t.wait(1, 350);
+                t.describe("n3 becomes a learner, and knows it. Then the message arrives.");
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddLearner(NodeId(3))]));
+                t.deliver_newest(1, 3);
+                t.deliver_all();
+                t.wait(1, 250);
+                t.deliver_newest(1, 3);
+                t.deliver(1, 3);
+                t.release(1, 3);
+                t.deliver_all();
+            },
+            violated: &["membership-safety"],
+        },
+        Bug::SnapshotConfigWithoutJoint => BugCase {
+            initial_voters: 3,
+            servers: 4,
+            schedule: |t| {
+                t.describe("The snapshot is taken in the joint phase in which n4 replaces n3.");
+                t.elect(1);
+                t.heartbeat(1);
+                t.deliver_all();
+                let ops = vec![ConfChangeOp::AddVoter(NodeId(4)), ConfChangeOp::Remove(NodeId(3))];
+                t.change(1, ConfChange::ExplicitJoint(ops));
+                t.deliver_all();
+                t.compact(1, 0);
+            },
+            violated: &["snapshot-consistency"],
+        },
+        Bug::InstallKeepsConfiguration => BugCase {
+            initial_voters: 3,
+            servers: 4,
+            schedule: |t| {
+                t.describe("n4 becomes a voter while n3 is cut off. n3 learns of it by a snapshot.");
+                t.elect(1);
+                t.cut(3);
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddVoter(NodeId(4))]));
+                t.deliver_all();
+                t.compact(1, 0);
+                t.heal();
+                t.heartbeat(1);
+                t.deliver_all();
+                t.describe("n3's own snapshot of a later state must name n4.");
+                t.propose(1, "x=1");
+                t.deliver_all();
+                t.heartbeat(1);
+                t.deliver_all();
+                t.compact(3, 0);
+            },
+            violated: &["snapshot-consistency"],
+        },
+        Bug::RejectFloorLivelock => {
+            BugCase {
+                initial_voters: 3,
+                servers: 3,
+                schedule: |t| {
+                    t.describe("n1 has a tail that no other server has. n2 and n3 have other entries at these indexes.");
+                    t.elect(1);
+                    t.cut(1);
+                    t.propose(1, "a=1");
+                    t.propose(1, "a=2");
+                    t.elect(2);
+                    t.propose(2, "x=1");
+                    t.deliver_all();
+                    t.describe("n3 leads, and first compares the last of these.");
+                    t.time_out(3);
+                    t.deliver_all();
+                    t.heal();
+                    t.hold(1, 3);
+                    t.hold(3, 1);
+                    t.heartbeat(3);
+                    for _ in 0..20 {
+                        t.deliver_any(3, 1);
+                        t.deliver_any(1, 3);
+                    }
+                    let is_behind = t.raft(1).last() != t.raft(3).last();
+                    t.require_progress(!is_behind, "n1 never gets the entries of n3");
+                },
+                violated: &["liveness"],
+            }
+        }
+        Bug::AutoleaveDuringTransfer => BugCase {
+            initial_voters: 3,
+            servers: 5,
+            schedule: |t| {
+                t.describe("n1 adds two voters, and transfers the leadership to n3, which lags, before that is committed.");
+                t.elect(1);
+                t.heartbeat(1);
+                t.deliver_all();
+                t.hold(1, 3);
+                let voter = |id| ConfChangeOp::AddVoter(NodeId(id));
+                t.change(1, ConfChange::Auto(vec![voter(4), voter(5)]));
+                t.transfer(1, 3);
+                t.deliver_all();
+                t.describe("The transfer fails.");
+                t.wait(1, 350);
+                t.release(1, 3);
+                t.deliver_all();
+                t.heartbeat(1);
+                t.deliver_all();
+                let is_joint = t.raft(1).configuration().is_joint();
+                t.require_progress(!is_joint, "the joint phase never ends");
+            },
+            violated: &["liveness"],
+        },
+        Bug::StaleAckAfterReversion => BugCase {
+            initial_voters: 3,
+            servers: 3,
+            schedule: |t| {
+                t.describe("n3 has acknowledged x=1. Its disk is wiped; it is removed, and added with another directory id.");
+                t.elect(1);
+                t.propose(1, "x=1");
+                t.deliver_all();
+                t.power_loss(3);
+                t.wipe(3);
+                t.restart(3);
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::Remove(NodeId(3))]));
+                t.deliver_all();
+                t.change(
+                    1,
+                    ConfChange::Auto(vec![
+                        ConfChangeOp::SetDirectoryId(NodeId(3), DirectoryId(103)),
+                        ConfChangeOp::AddVoter(NodeId(3)),
+                    ]),
+                );
+                run_for(t, 2_000);
+                let is_behind = t.raft(3).commit_index() < t.raft(1).commit_index();
+                t.require_progress(!is_behind, "n3 never gets what its old replica has acknowledged");
+            },
+            violated: &["liveness"],
+        },
+        Bug::StaleConflictRewinds => BugCase {
+            initial_voters: 3,
+            servers: 3,
+            schedule: |t| {
+                t.describe("n3 lacks 2@1 and rejects 3@1. A copy of the rejection is late.");
+                t.elect(1);
+                t.propose(1, "x=1");
+                t.propose(1, "x=2");
+                t.lose(1, 3);
+                t.deliver(1, 3);
+                t.duplicate(3, 1);
+                t.deliver(3, 1);
+                t.hold(3, 1);
+                t.deliver_all();
+                t.describe("n3 acknowledges everything before the copy arrives.");
+                while t.messages.iter().filter(|envelope| envelope.from.id == NodeId(3)).count() > 1 {
+                    t.deliver_newest(3, 1);
+                    t.deliver_all();
+                }
+                t.deliver(3, 1);
+                t.heartbeat(1);
+                let sends_entries = t.messages.iter().any(|envelope| {
+                    matches!(&envelope.message, Message::AppendEntries { entries, .. } if !entries.is_empty())
+                });
+                t.require_progress(!sends_entries, "n1 sends entries again that n3 has acknowledged");
+            },
+            violated: &["liveness"],
+        },
+        Bug::NoSnapshotWhenAllPurged => BugCase {
+            initial_voters: 3,
+            servers: 3,
+            schedule: |t| {
+                t.describe("n3 lacks x=1, and n1 compacts its whole log.");
+                t.elect(1);
+                t.cut(3);
+                t.propose(1, "x=1");
+                t.deliver_all();
+                t.compact(1, 0);
+                t.heal();
+                run_for(t, 2_000);
+                let is_behind = t.raft(3).commit_index() < t.raft(1).commit_index();
+                t.require_progress(!is_behind, "n3 never gets the snapshot");
+            },
+            violated: &["liveness"],
+        },
+        Bug::StalePrevoteAfterWin => BugCase {
+            initial_voters: 3,
+            servers: 3,
+            schedule: |t| {
+                t.describe("n1 wins with n2. n3's answer to the pre-vote is late.");
+                t.time_out(1);
+                t.hold(3, 1);
+                t.deliver_all();
+                t.deliver(3, 1);
+                t.require_progress(t.raft(1).is_leader(), "n1 gives up a leadership that nobody contests");
+            },
+            violated: &["liveness"],
+        },
+        Bug::PurgedMembershipLost => BugCase {
+            initial_voters: 3,
+            servers: 4,
+            schedule: |t| {
+                t.describe("n4 becomes a voter. n1 compacts the entry of this change, and restarts.");
+                t.elect(1);
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddVoter(NodeId(4))]));
+                t.deliver_all();
+                t.compact(1, 0);
+                t.crash(1);
+                t.restart(1);
+                t.describe("n1's next snapshot must name n4.");
+                t.elect(1);
+                t.propose(1, "x=1");
+                t.deliver_all();
+                t.compact(1, 0);
+            },
+            violated: &["snapshot-consistency"],
+        },
+        Bug::LeadsGroupWithoutItself => BugCase {
+            initial_voters: 3,
+            servers: 3,
+            schedule: |t| {
+                t.describe("n1 removes itself. It leads until that is committed.");
+                t.elect(1);
+                t.heartbeat(1);
+                t.deliver_all();
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::Remove(NodeId(1))]));
+                run_for(t, 2_000);
+                let led_by_member = t.raft(2).is_leader() || t.raft(3).is_leader();
+                t.require_progress(led_by_member, "the group never gets a leader of its own");
+            },
+            violated: &["liveness"],
+        },
+        Bug::SingletonLeadsUnsaved => BugCase {
+            initial_voters: 1,
+            servers: 1,
+            schedule: |t| {
+                t.describe("n1 is the only voter, with a slow disk. It campaigns, and loses power.");
+                t.slow_disk(1);
+                t.time_out(1);
+                t.power_loss(1);
+            },
+            violated: &["persist-before-reply"],
+        },
+        Bug::JointSingletonReadWaits => BugCase {
+            initial_voters: 1,
+            servers: 1,
+            schedule: |t| {
+                t.describe("n1 is the only voter of both halves.");
+                t.elect(1);
+                t.change(1, ConfChange::ExplicitJoint(vec![ConfChangeOp::AddVoter(NodeId(1))]));
+                t.read(1, "r1");
+                run_for(t, 2_000);
+                t.require_progress(t.unanswered().is_empty(), "n1's client never gets a response");
+            },
+            violated: &["liveness"],
+        },
+        Bug::LeaseByCheckQuorum => BugCase {
+            initial_voters: 3,
+            servers: 3,
+            schedule: |t| {
+                t.describe("After one heartbeat n1 is cut off. 200 ms later it finds that it has heard from a majority.");
+                t.shared_time = true;
+                t.elect(1);
+                t.heartbeat(1);
+                t.deliver_all();
+                t.cut(1);
+                t.heartbeat(1);
+                t.heartbeat(1);
+                t.describe("The promises end 300 ms after the heartbeat, and n2 leads.");
+                t.elect(2);
+                t.propose(2, "x=1");
+                t.deliver_all();
+                t.read(1, "r1");
+            },
+            violated: &["read-safety"],
+        },
+        Bug::HungDiskKeepsLead => BugCase {
+            initial_voters: 3,
+            servers: 3,
+            schedule: |t| {
+                t.describe("n1's disk hangs. x=1 is committed, and n1 cannot apply it.");
+                t.elect(1);
+                t.slow_disk(1);
+                t.propose(1, "x=1");
+                run_for(t, 5_000);
+                t.require_progress(t.unanswered().is_empty(), "n1's client never gets a response");
+            },
+            violated: &["liveness"],
+        },
+        Bug::HigherTermResetsTimer => BugCase {
+            initial_voters: 3,
+            servers: 3,
+            schedule: |t| {
+                t.describe("n1 is down. n2 has x=1. n3 lacks it, cannot win, and times out twice as often.");
+                t.elect(1);
+                t.cut(3);
+                t.propose(1, "x=1");
+                t.deliver_all();
+                t.crash(1);
+                t.heal();
+                run_for(t, 5_000);
+                t.require_progress(has_leader(t), "only n2 can win, and it never campaigns");
+            },
+            violated: &["liveness"],
+        },
+        Bug::CommitOnInmemoryIndex => BugCase {
+            initial_voters: 1,
+            servers: 1,
+            schedule: |t| {
+                t.describe(
+                    "n1 is the only voter, with a slow disk. The first of two entries becomes durable.",
+                );
+                t.elect(1);
+                t.slow_disk(1);
+                t.propose(1, "x=1");
+                t.propose(1, "x=2");
+                t.sync_one(1);
+            },
+            violated: &["committed-on-quorum"],
+        },
+        Bug::ReadServedBeforeQuorum => {
+            BugCase {
+                initial_voters: 5,
+                servers: 5,
+                schedule: |t| {
+                    t.describe("n1 and n2 are cut off together. n3 leads, and responds to a client that x=1 is applied.");
+                    t.elect(1);
+                    for other in [3, 4, 5] {
+                        t.cut_link(1, other);
+                        t.cut_link(2, other);
+                    }
+                    t.elect(3);
+                    t.propose(3, "x=1");
+                    t.deliver_all();
+                    t.describe("Another client reads at n1, and n2 responds.");
+                    t.read(1, "r1");
+                    t.deliver_all();
+                },
+                violated: &["read-safety"],
+            }
+        }
+        Bug::SnapshotAnswerWithoutTerm => BugCase {
+            initial_voters: 3,
+            servers: 3,
+            schedule: |t| {
+                t.describe(
+                    "n2 acknowledges 2@1, which n1 loses with its power. The acknowledgement is late.",
+                );
+                t.elect(1);
+                t.slow_disk(1);
+                t.hold(2, 1);
+                t.propose(1, "x=1");
+                t.lose(1, 3);
+                t.deliver(1, 2);
+                t.power_loss(1);
+                t.fast_disk(1);
+                t.describe("n1 leads term 2 with n3's vote, and has 2@2 alone.");
+                t.cut(2);
+                t.restart(1);
+                t.time_out(1);
+                t.deliver(1, 3);
+                t.deliver(3, 1);
+                t.lose(1, 3);
+                t.deliver(2, 1);
+            },
+            violated: &["committed-on-quorum"],
         },
     }
 }

@@ -313,11 +313,19 @@ impl Checker {
     /// A server leads a term for the first time.
     fn check_election(&mut self, node: NodeId, raft: &Raft, disks: &Disks<'_>) {
         let term = raft.term();
+        let (own, group) = (raft.replica(), raft.configuration());
+        let votes_for_itself = is_voter(group, node) && group.replica(node) == own;
+        if votes_for_itself && !disks[&own].has_durable_vote(term, node) {
+            self.report(
+                "persist-before-reply",
+                format!("{node} leads term {term}, but its vote for itself is not durable"),
+            );
+        }
         let has_vote_of = |voter: NodeId| {
             let voter = raft.configuration().replica(voter);
             match self.votes.get(&(voter, term)) {
                 Some(&candidate) => candidate == node,
-                None => voter == raft.replica() && disks[&voter].has_durable_vote(term, node),
+                None => voter == raft.replica() && raft.vote() == Some(node),
             }
         };
         if !is_quorum(raft.configuration(), has_vote_of) {
