@@ -7,7 +7,7 @@
 
 use super::compaction::CompactionPolicy;
 use crate::server::Host;
-use crate::workload::kv::{self, ApplyResult, InvalidImage, Kv, KvConfig};
+use crate::workload::kv::{self, ApplicationBug, ApplyResult, InvalidImage, Kv, KvConfig};
 use crate::workload::{ClientResponse, Reply, Request};
 use bytes::Bytes;
 use invariants::{Configuration, Digest, LogId, RequestId, ServerFact};
@@ -117,15 +117,18 @@ impl Application {
     /// The snapshot that is due, if one is. It counts as taken.
     pub fn snapshot_if_due<M: Clone + Display>(&mut self, host: &Host<'_, M>) -> Option<DueSnapshot> {
         let trailing = self.policy.due(host.now())?;
-        let keep_after = self.applied.saturating_sub(trailing);
-        Some(DueSnapshot { keep_after, ..self.snapshot(host) })
+        let due = self.snapshot(host);
+        Some(DueSnapshot { keep_after: due.index.min(self.applied.saturating_sub(trailing)), ..due })
     }
 
     /// A snapshot now, because another server needs a newer one. The log keeps what it has.
     #[must_use]
     pub fn snapshot<M: Clone + Display>(&mut self, host: &Host<'_, M>) -> DueSnapshot {
         self.policy.reset(host.now());
-        DueSnapshot { index: self.applied, image: self.kv.to_bytes().into(), keep_after: 0 }
+        // The state and the index that it belongs to are taken together.
+        let late = u64::from(self.settings.bug == Some(ApplicationBug::AppliedIndexNotAtomic));
+        let index = self.applied - late.min(self.applied.saturating_sub(1));
+        DueSnapshot { index, image: self.kv.to_bytes().into(), keep_after: 0 }
     }
 
     /// States the contents of a new snapshot, as they are read from its image. `configuration` is the one in it.

@@ -23,6 +23,54 @@ raft_core::bugs! {
             first: "monotonic-term",
             consequence: "after a restart the node votes twice in one term: two leaders, lost writes",
         }
+        AppendCompletionAba {
+            id: "P04", name: "append-completion-aba", at: "durable_log.rs",
+            breaks: "A sync that began before the log was replaced counts for the new file",
+            first: "monotonic-term",
+            consequence: "after a power loss the log file exists without its content: term, vote and log are lost",
+        }
+        TornTailResurrected {
+            id: "S01", name: "torn-tail-resurrected", at: "durable_log.rs",
+            breaks: "A recovered log is appended to before its truncation is durable",
+            first: "log-matching",
+            consequence: "after a power loss old entries are back behind newer ones",
+        }
+        ChecksumFailureTreatedAsTornTail {
+            id: "S02", name: "checksum-failure-treated-as-torn-tail", at: "durable_log.rs",
+            breaks: "Damage in durable records is truncated like a torn tail",
+            first: "monotonic-term",
+            consequence: "the server forgets votes and acknowledged entries: two leaders, writes lost",
+        }
+        StaleSegmentAfterSnapshot {
+            id: "S06", name: "stale-segment-after-snapshot", at: "durable_log.rs",
+            breaks: "Entries of the log count from the end of the snapshot, wherever they begin",
+            first: "log-matching",
+            consequence: "old entries get new indexes: replicas diverge",
+        }
+        IoCompletionsOutOfOrder {
+            id: "Z03", name: "io-completions-out-of-order", at: "durable_log.rs",
+            breaks: "A sync counts for what was written before it ended, not before it began",
+            first: "persist-before-reply",
+            consequence: "writes that a power loss takes back were acknowledged",
+        }
+        VoteInTwoWrites {
+            id: "Z24", name: "vote-in-two-writes", at: "durable_log.rs",
+            breaks: "The vote is written before its term, in a record of its own",
+            first: "recovered-promises",
+            consequence: "a power loss between the two leaves the old term with another vote: two leaders in it",
+        }
+        FsyncRetried {
+            id: "Z25", name: "fsync-retried", at: "durable_log.rs",
+            breaks: "After a failed sync the log syncs again, and believes the result",
+            first: "persist-before-reply",
+            consequence: "writes that the disk has dropped are acknowledged",
+        }
+        DirectoryNotSynced {
+            id: "Z26", name: "directory-not-synced", at: "durable_log.rs",
+            breaks: "A renamed log counts as durable before its name is",
+            first: "persist-before-reply",
+            consequence: "after a power loss the old log is back: term, vote and entries are lost",
+        }
     }
 }
 

@@ -20,7 +20,7 @@
 //! Messages that promise what is in a save wait in a [`HeldUntilSaved`].
 
 use super::bugs::{HostLie, LogBug};
-use super::wal::{DamagedFile, NOTE, RecoveredLog, SyncMark, Wal, WalCheckpoint};
+use super::wal::{DamagedFile, FILE, NOTE, RecoveredLog, SyncMark, Wal, WalCheckpoint};
 use crate::plan::Trigger;
 use crate::server::Host;
 use crate::support::rng::RngStream;
@@ -50,6 +50,8 @@ pub struct DurableLog {
     last_reported: Option<u64>,
     /// The index of the last entry, waiting saves included.
     last_index: u64,
+    /// The term in the newest record: for a bug.
+    recorded_term: u64,
     /// The save in the new file beside the log, and the facts that hold once it is durable in place of the log.
     pending_rewrite: Option<(u64, [DiskFact; 2])>,
     /// Saves that wait until the recovered or rewritten log is durable.
@@ -132,7 +134,24 @@ impl DurableLog {
         host: &mut Host<'_, M>,
         mut rng: RngStream,
     ) -> Result<(DurableLog, RecoveredLog), DamagedFile> {
-        let (wal, recovered) = Wal::open(host.disk(), &mut rng)?;
+        let bug = host.plan().enabled_bug(LogBug::named);
+        let opened = match Wal::open(host.disk(), &mut rng) {
+            // Promises were lost with these bytes: other servers must not rely on what is left.
+            Err(damage) if bug == Some(LogBug::ChecksumFailureTreatedAsTornTail) => {
+                host.disk().truncate(FILE, damage.offset as u64);
+                Wal::open(host.disk(), &mut rng)
+            }
+            opened => opened,
+        };
+        let (mut wal, mut recovered) = opened?;
+        // A log that keeps entries from before its snapshot says where it begins.
+        if bug == Some(LogBug::StaleSegmentAfterSnapshot)
+            && let Some(checkpoint) = &mut recovered.checkpoint
+        {
+            checkpoint.compacted = checkpoint.last;
+            checkpoint.compacted_configuration = checkpoint.configuration.clone();
+            wal.renumber(&recovered);
+        }
         let log = DurableLog {
             wal,
             rng,
@@ -143,6 +162,7 @@ impl DurableLog {
             sync_needed: false,
             last_reported: None,
             last_index: recovered.last(),
+            recorded_term: recovered.term,
             pending_rewrite: None,
             queued_writes: VecDeque::new(),
             failed: false,
@@ -155,6 +175,10 @@ impl DurableLog {
     pub fn start<M: Clone + Display>(&mut self, host: &mut Host<'_, M>) {
         host.disk().attach(DiskFact::SavedRecovered);
         self.begin_sync(host);
+        // A truncated tail could come back behind what is appended before this sync ends.
+        if host.plan().enabled_bug(LogBug::named) == Some(LogBug::TornTailResurrected) {
+            self.wal.mark_durable(self.wal.mark());
+        }
     }
 
     /// The index of the last entry, whether it is durable or not.
@@ -226,6 +250,14 @@ impl DurableLog {
         let Save { term, vote, after, entries, note } = save;
         let vote = vote.filter(|_| !tells(host, HostLie::ForgetsVote));
         let cut = truncates.then_some(after);
+        // One record holds term and vote: with an older term the vote would be another promise.
+        if host.plan().enabled_bug(LogBug::named) == Some(LogBug::VoteInTwoWrites) {
+            let before = std::mem::replace(&mut self.recorded_term, term);
+            if vote.is_some() && before < term {
+                let nothing = std::iter::empty::<(u64, u8, Bytes)>();
+                self.wal.append(host.disk(), before, vote, None, nothing);
+            }
+        }
         let disk = host.disk();
         let content = entries.clone().map(|(term, kind, bytes)| (term, kind, Content::Entry(bytes)));
         let note = (!note.is_empty()).then_some((0, NOTE, Content::Note(note)));
@@ -255,6 +287,7 @@ impl DurableLog {
             true => (0, None),
         };
         let file_id = self.rng.next_u64();
+        self.recorded_term = term;
         self.wal.rewrite(host.disk(), file_id, hard_state, &checkpoint, entries);
         self.pending_rewrite = Some((id, facts));
         self.sync_needed = true;
@@ -317,18 +350,38 @@ impl DurableLog {
             .iter()
             .position(|sync| sync.token == token)
             .expect("a sync must have been started before it ends");
-        let LogSync { mark, covers, .. } = self.syncs.swap_remove(index);
+        let LogSync { mut mark, mut covers, .. } = self.syncs.swap_remove(index);
         if self.failed {
             return SyncOutcome::Unchanged;
         }
-        if !succeeded && host.plan().enabled_bug(LogBug::named) != Some(LogBug::PersistFailureIgnored) {
+        let bug = host.plan().enabled_bug(LogBug::named);
+        match bug {
+            // The disk may have dropped what the failed sync covered: no later one makes it durable.
+            Some(LogBug::FsyncRetried) if !succeeded => {
+                self.sync_needed = true;
+                self.sync_if_needed(host);
+                return SyncOutcome::Unchanged;
+            }
+            // What was written since it began may still be lost.
+            Some(LogBug::IoCompletionsOutOfOrder) => (mark, covers) = (self.wal.mark(), self.last_written),
+            // It began before the log was replaced, and says nothing about the new file.
+            Some(LogBug::AppendCompletionAba) => mark = self.wal.mark(),
+            _ => {}
+        }
+        if !succeeded && bug != Some(LogBug::PersistFailureIgnored) {
             self.failed = true;
             self.sync_needed = false;
             self.queued_writes.clear();
             return SyncOutcome::Failed(covers);
         }
         self.wal.mark_durable(mark);
+        let switches = self.wal.is_rewrite_durable();
         self.switch_if_durable(host);
+        // Until a sync covers the new name, a power loss brings the old file back.
+        if switches && bug == Some(LogBug::DirectoryNotSynced) {
+            self.wal.mark_durable(self.wal.mark());
+            covers = self.last_written;
+        }
         while self.wal.can_append()
             && let Some((id, waiting)) = self.queued_writes.pop_front()
         {

@@ -354,6 +354,11 @@ impl Wal {
         };
     }
 
+    /// Takes the indexes of a log that was read in another way: for a bug.
+    pub(super) fn renumber(&mut self, recovered: &RecoveredLog) {
+        (self.compacted, self.last) = (recovered.compacted(), recovered.last());
+    }
+
     /// Whether the recovered records, the truncation of the tail, and a renamed new file are durable: nothing
     /// may be appended before.
     #[must_use]

@@ -5,13 +5,27 @@ use crate::parts::LogBug;
 use crate::workload::kv::ApplicationBug;
 use raft_core::{Bug, BugInfo};
 
+raft_core::bugs! {
+    /// Safety-critical lines of this host, named by what breaks without them.
+    pub enum HostBug {
+        WipedNodeVotes {
+            id: "S03", name: "wiped-node-votes", at: "systems/raft_core/node.rs",
+            breaks: "A server with a wiped disk returns as the replica that it was",
+            first: "one-vote-per-term",
+            consequence: "it votes again where the old replica has voted, and counts for what it has lost: two leaders, writes lost",
+        }
+    }
+}
+
 /// All bugs, by catalogue id. Without the feature `bugs`: none.
 #[must_use]
 pub fn all() -> Vec<&'static BugInfo> {
     let core = Bug::ALL.iter().map(|bug| bug.info());
     let log = LogBug::ALL.iter().map(|bug| bug.info());
+    let host = HostBug::ALL.iter().map(|bug| bug.info());
     let application = ApplicationBug::ALL.iter().map(|bug| bug.info());
-    let mut all: Vec<_> = core.chain(log).chain(application).filter(|_| cfg!(feature = "bugs")).collect();
+    let mut all: Vec<_> =
+        core.chain(log).chain(host).chain(application).filter(|_| cfg!(feature = "bugs")).collect();
     all.sort_by_key(|bug| bug.id);
     all
 }
@@ -43,8 +57,9 @@ mod tests {
     fn each_bug_is_named_like_its_variant_and_has_a_unique_id() {
         let core = Bug::ALL.iter().map(|bug| (kebab_case(bug), bug.info()));
         let log = LogBug::ALL.iter().map(|bug| (kebab_case(bug), bug.info()));
+        let host = HostBug::ALL.iter().map(|bug| (kebab_case(bug), bug.info()));
         let application = ApplicationBug::ALL.iter().map(|bug| (kebab_case(bug), bug.info()));
-        let bugs: Vec<_> = core.chain(log).chain(application).collect();
+        let bugs: Vec<_> = core.chain(log).chain(host).chain(application).collect();
         for (variant, bug) in &bugs {
             assert_eq!(bug.name, variant);
         }

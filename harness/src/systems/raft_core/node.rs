@@ -4,7 +4,7 @@
 //! bytes that became durable.
 
 use super::application_lane::ApplicationLane;
-use super::bugs;
+use super::bugs::{self, HostBug};
 use super::directory_id;
 use super::entry::{
     configured_fact, decode_configuration, decode_entry, encode, encode_configuration, fact_configuration,
@@ -85,7 +85,7 @@ impl RunningServer {
         let seed = rng.next_u64();
         let (mut log, recovered) = DurableLog::open(host, rng)?;
         let has_log = recovered.records > 0 || recovered.checkpoint.is_some();
-        let drawn = host.directory_id_of(host.node());
+        let drawn = current_directory_id(host, host.node());
         let directory_id = DirectoryId(directory_id::open(host.disk(), drawn, has_log)?);
         let config = core_config(host, directory_id, seed);
         let started = recovered.started();
@@ -342,11 +342,19 @@ fn fact_log_id(id: raft_core::LogId) -> LogId {
     LogId { index: id.index.0, term: id.term.0 }
 }
 
+/// The directory id of a server. A wiped disk gets another one: the promises of the replica before are lost.
+fn current_directory_id(host: &CoreHost<'_>, node: u64) -> u64 {
+    match host.plan().enabled_bug(HostBug::named) {
+        Some(HostBug::WipedNodeVotes) => host.initial_directory_id_of(node),
+        None => host.directory_id_of(node),
+    }
+}
+
 /// A membership operation in the types of the core. The operator knows the current directory id of each
 /// server.
 fn core_ops(host: &CoreHost<'_>, op: plan::MembershipOp) -> Vec<ConfChangeOp> {
     let set_directory_id =
-        |node| ConfChangeOp::SetDirectoryId(NodeId(node), DirectoryId(host.directory_id_of(node)));
+        |node| ConfChangeOp::SetDirectoryId(NodeId(node), DirectoryId(current_directory_id(host, node)));
     match op {
         plan::MembershipOp::Voter(node) => vec![set_directory_id(node), ConfChangeOp::AddVoter(NodeId(node))],
         plan::MembershipOp::Learner(node) => {

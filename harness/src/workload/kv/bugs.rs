@@ -15,6 +15,18 @@ raft_core::bugs! {
             first: "snapshot-consistency",
             consequence: "a restored server executes retries again: an amount is booked twice, or its state differs from the others for good",
         }
+        SessionTimeNotInSnapshot {
+            id: "K02b", name: "session-time-not-in-snapshot", at: "workload/kv/image.rs",
+            breaks: "The snapshot of the application omits when each session was last used",
+            first: "snapshot-consistency",
+            consequence: "a restored server forgets sessions before the others do, and rejects their writes: its state differs for good",
+        }
+        AppliedIndexNotAtomic {
+            id: "C07", name: "applied-index-not-atomic", at: "parts/application.rs",
+            breaks: "A snapshot holds the effects of one entry more than it says",
+            first: "snapshot-consistency",
+            consequence: "a restored server executes that entry again: an amount is booked twice",
+        }
         SessionExpiryByLocalClock {
             id: "K06", name: "session-expiry-by-local-clock", at: "workload/kv.rs",
             breaks: "Sessions expire by the local wall clock instead of log time",

@@ -49,7 +49,8 @@ impl Kv {
         put_varint(self.sessions.items().len() as u64, to);
         for (number, session) in self.sessions.items() {
             put_varint(number, to);
-            put_session(session, to);
+            let forgets_time = self.settings.bug == Some(ApplicationBug::SessionTimeNotInSnapshot);
+            put_session(session, if forgets_time { 0 } else { session.last_use() }, to);
         }
         bytes
     }
@@ -76,9 +77,9 @@ fn take_kv(settings: KvConfig, mut image: &[u8]) -> Option<Kv> {
     image.is_empty().then_some(kv)
 }
 
-fn put_session(session: &Session<(u64, Response)>, to: &mut Vec<u8>) {
+fn put_session(session: &Session<(u64, Response)>, last_use: u64, to: &mut Vec<u8>) {
     put_varint(session.acknowledged(), to);
-    put_varint(session.last_use(), to);
+    put_varint(last_use, to);
     put_varint(session.responses().len() as u64, to);
     for (sequence, (index, response)) in session.responses() {
         put_varint(sequence, to);
