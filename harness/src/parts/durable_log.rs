@@ -138,7 +138,7 @@ impl DurableLog {
         let opened = match Wal::open(host.disk(), &mut rng) {
             // Promises were lost with these bytes: other servers must not rely on what is left.
             Err(damage) if bug == Some(LogBug::ChecksumFailureTreatedAsTornTail) => {
-                host.disk().truncate(FILE, damage.offset as u64);
+                host.disk().truncate(FILE, damage.offset);
                 Wal::open(host.disk(), &mut rng)
             }
             opened => opened,
