@@ -48,6 +48,8 @@ pub(super) enum CliCommand {
     Shrink(ShrinkArgs),
     /// Check recorded histories or facts
     Check(CheckArgs),
+    /// Run seeds in several ways, and compare
+    Determinism(DeterminismArgs),
     /// List all bugs, faults, properties and milestones
     List,
     /// Measure the speed of the harness
@@ -169,6 +171,16 @@ pub(super) struct RecordingArgs {
     pub(super) history: Option<PathBuf>,
     #[command(flatten)]
     pub(super) hang: HangArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DeterminismArgs {
+    /// Seeds A to B-1, or the first N
+    #[arg(long, value_name = "A..B", value_parser = parse_seeds, default_value = "0..100", allow_hyphen_values = true)]
+    pub(super) seeds: Range<u64>,
+    /// Only print the digests, a line for each seed
+    #[arg(long)]
+    pub(super) digests: bool,
 }
 
 #[derive(Args, Debug)]

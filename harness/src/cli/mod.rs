@@ -9,6 +9,7 @@ mod signals;
 mod paths;
 mod arguments;
 mod usage;
+mod determinism;
 mod environment;
 mod catalog;
 mod recording;
@@ -97,6 +98,7 @@ fn dispatch(cli: &Cli, system: &SystemInfo) -> CommandResult {
         Some(CliCommand::Merge(arguments)) => merge::merge(system, arguments),
         Some(CliCommand::Shrink(arguments)) => shrink::shrink(system, arguments),
         Some(CliCommand::Check(arguments)) => check::check(arguments),
+        Some(CliCommand::Determinism(arguments)) => determinism::determinism(system, arguments),
         Some(CliCommand::List) => catalog::list(system),
         Some(CliCommand::Bench(arguments)) => bench::bench(system, arguments),
     }

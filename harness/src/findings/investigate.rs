@@ -55,7 +55,7 @@ fn check_determinism(plan: &Plan, options: &Options, first: &Outcome, run: &RunF
 }
 
 /// The number of the first event that differs, counted from 1.
-fn first_difference(one: &[Digest], other: &[Digest]) -> Option<usize> {
+pub(crate) fn first_difference(one: &[Digest], other: &[Digest]) -> Option<usize> {
     let same = one.iter().zip(other).take_while(|(one, other)| one == other).count();
     (same < one.len() || same < other.len()).then_some(same + 1)
 }

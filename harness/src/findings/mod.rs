@@ -13,5 +13,6 @@ pub mod case;
 pub mod investigate;
 pub mod known;
 pub mod avoid;
+pub mod determinism;
 pub mod refresh;
 pub mod survey;

@@ -147,6 +147,12 @@ impl SystemInfo {
         (self.profiles)()
     }
 
+    /// The profile, if any.
+    #[must_use]
+    pub const fn profile(&self) -> Option<&'static str> {
+        self.profile
+    }
+
     /// The name in cases and ledgers: `system`, or `system/profile`.
     #[must_use]
     pub fn full_name(&self) -> String {
