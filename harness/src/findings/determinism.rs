@@ -3,9 +3,11 @@
 //! A system under test runs in the same process, so a hash map, a clock, a thread or a generator of its own can change a
 //! run. A failure is always confirmed by two more runs; this also finds what never failed.
 
-use super::investigate::first_difference;
+use super::investigate::{Finding, first_difference};
 use super::reproducer::RunFn;
-use crate::outcome::{DETERMINISM, Difference, Engine, Failure, FailureCause, Options, Recording, RunRecord};
+use crate::outcome::{
+    DETERMINISM, Difference, Engine, Failure, FailureCause, Options, Outcome, Recording, RunRecord, Verdict,
+};
 use crate::plan::Plan;
 use std::fmt;
 use std::panic::resume_unwind;
@@ -53,11 +55,18 @@ pub fn find_difference(
     })
 }
 
-/// The failure of a plan that passed, and differs on a fresh thread.
+/// The finding about a plan that passed on this thread, and runs otherwise on a fresh one.
 #[must_use]
-pub(crate) fn differs_on_a_fresh_thread(plan: &Plan, options: &Options, run: &RunFn<'_>) -> Option<Failure> {
+pub fn differs_on_a_fresh_thread(
+    plan: &Plan,
+    outcome: &Outcome,
+    options: &Options,
+    run: &RunFn<'_>,
+) -> Option<Finding> {
     let (_, difference) = find_difference(plan, options, &[], run)?;
-    Some(Failure::new(DETERMINISM, FailureCause::Nondeterminism(difference)))
+    let failure = Failure::new(DETERMINISM, FailureCause::Nondeterminism(difference));
+    let outcome = Outcome { verdict: Verdict::Failed(Box::new(failure)), ..outcome.clone() };
+    Finding::of(plan, &outcome, options)
 }
 
 fn run_on_a_fresh_thread(plan: &Plan, options: &Options, run: &RunFn<'_>) -> RunRecord {

@@ -2,6 +2,7 @@
 
 use super::SweepSettings;
 use super::summary::{FailureRecord, SeedResult};
+use crate::findings::determinism::differs_on_a_fresh_thread;
 use crate::findings::investigate::{Finding, investigate};
 use crate::outcome::{Failure, Options, Outcome, RunProgress, RunRecord, Verdict};
 use crate::plan::file::{display_path, error_reason};
@@ -9,6 +10,9 @@ use crate::plan::{GENERATOR_VERSION, Plan};
 use std::any::Any;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// So many seeds at the beginning of a sweep are run again on a fresh thread, even if they pass.
+const REPEATED_SEEDS: u64 = 10;
 
 /// Runs a plan for a sweep, on threads that may outlive the sweep.
 pub type SweepRun = Arc<dyn Fn(&Plan, &Options) -> RunRecord + Send + Sync>;
@@ -25,7 +29,13 @@ impl SeedRunner {
     /// Runs a seed. A failure is confirmed, and its case is written, before this returns.
     pub(super) fn run_seed(&self, seed: u64, progress: Arc<RunProgress>) -> SeedResult {
         let options = Options { progress: Some(progress), ..self.options() };
-        match investigate(&self.plan(seed), &options, &*self.run) {
+        let plan = self.plan(seed);
+        let finding = investigate(&plan, &options, &*self.run).or_else(|outcome| {
+            let is_repeated = seed - self.settings.seeds.start < REPEATED_SEEDS;
+            let differs = || differs_on_a_fresh_thread(&plan, &outcome, &options, &*self.run);
+            is_repeated.then(differs).flatten().ok_or(outcome)
+        });
+        match finding {
             Ok(finding) => self.record(seed, finding),
             Err(outcome) => SeedResult { seed, outcome: Some(*outcome), failure: None, write_error: None },
         }
