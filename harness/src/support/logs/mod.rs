@@ -123,6 +123,7 @@ pub(crate) fn take() -> Vec<LogLine> {
 }
 
 /// Whether a line would be recorded.
+#[cfg(any(feature = "log", feature = "slog"))]
 fn is_recorded() -> bool {
     NODE.get() > 0
 }
