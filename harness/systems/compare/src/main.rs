@@ -21,7 +21,7 @@ const DEFAULT_WIDTH: usize = 100;
 #[derive(Parser)]
 #[command(name = "raft-compare")]
 struct Arguments {
-    /// The first system: raft-core, omnipaxos
+    /// The first system: raft-core, raft-rs, omnipaxos
     left: String,
     /// The second system
     right: String,

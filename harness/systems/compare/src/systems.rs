@@ -5,7 +5,11 @@ use harness::support::suggest;
 use harness::systems::{BUILT_IN, SystemInfo};
 
 /// All systems.
-pub const ALL: &[SystemInfo] = &[BUILT_IN, SystemInfo::of::<harness_omnipaxos::OmniPaxos>()];
+pub const ALL: &[SystemInfo] = &[
+    BUILT_IN,
+    SystemInfo::of::<harness_raft_rs::RaftRs>(),
+    SystemInfo::of::<harness_omnipaxos::OmniPaxos>(),
+];
 
 /// The system of this name.
 ///

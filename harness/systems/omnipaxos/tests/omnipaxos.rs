@@ -43,4 +43,8 @@ fn lies_of_the_host_are_caught() {
 }
 
 /// A lie, the lowest seed at which it is caught, and the property.
-const LIES: [(&str, u64, &str); 1] = [("persist-failure-ignored", 3, "liveness")];
+const LIES: [(&str, u64, &str); 3] = [
+    ("answers-before-sync", 1_431, "state-machine-safety"),
+    ("forgets-vote", 102, "state-machine-safety"),
+    ("persist-failure-ignored", 3, "liveness"),
+];

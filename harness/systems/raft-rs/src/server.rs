@@ -83,6 +83,10 @@ impl Server for RaftRsServer {
         message.0.get_msg_type() == MessageType::MsgHeartbeat
     }
 
+    fn encoded_length(message: &RaftMessage) -> Option<u64> {
+        Some(u64::from(protobuf::Message::compute_size(&message.0)))
+    }
+
     fn bugs() -> Vec<&'static BugInfo> {
         parts::bugs()
     }
