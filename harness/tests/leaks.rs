@@ -78,7 +78,8 @@ fn assert_is_found<L: Leak>(engine: Engine) {
         panic!("{engine:?}: {:?}", found_on::<L>(engine))
     };
     assert_eq!(variation, Variation::FreshThread);
-    assert_eq!(event, QUIET_STEPS + 1, "{engine:?}");
+    // Two readings of a coarse source may be equal by chance.
+    assert!((QUIET_STEPS + 1..=QUIET_STEPS + 3).contains(&event), "{engine:?}: {event}");
 }
 
 struct MapOrder;

@@ -3,7 +3,9 @@
 use crate::outcome::PanicReport;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::ffi::OsStr;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 thread_local! {
@@ -37,8 +39,22 @@ fn install_panic_hook() {
 
 fn describe_panic(info: &PanicHookInfo<'_>) -> PanicReport {
     let report = report_of_payload(info.payload());
-    let location = || info.location().map(|location| format!("{}:{}", location.file(), location.line()));
+    let location = || {
+        let location = info.location()?;
+        let file = without_folder_of_dependencies(Path::new(location.file()));
+        Some(format!("{}:{}", file.display(), location.line()))
+    };
     PanicReport { location: report.location.or_else(location), ..report }
+}
+
+/// The file of a dependency without the folder in which cargo keeps it on this machine: signatures and cases have it.
+fn without_folder_of_dependencies(file: &Path) -> PathBuf {
+    let parts: Vec<&OsStr> = file.iter().collect();
+    // `registry/src/INDEX/NAME-VERSION/..` and `git/checkouts/NAME-HASH/REVISION/..`.
+    let starts = parts.windows(2).position(|pair| pair == ["registry", "src"]).map(|position| position + 3);
+    let of_git =
+        || parts.windows(2).position(|pair| pair == ["git", "checkouts"]).map(|position| position + 2);
+    starts.or_else(of_git).and_then(|start| parts.get(start..)).unwrap_or(&parts).iter().collect()
 }
 
 /// The report of a panic without its location; whole, if the panic of a task is raised again.
@@ -51,4 +67,22 @@ fn report_of_payload(payload: &(dyn Any + Send)) -> PanicReport {
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a message".to_owned());
     PanicReport { message, location: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_folder_of_dependencies;
+    use std::path::Path;
+
+    #[test]
+    fn a_location_does_not_depend_on_the_machine() {
+        for (file, expected) in [
+            ("/home/a/.cargo/registry/src/index-1949cf/raft-0.7.0/src/raft.rs", "raft-0.7.0/src/raft.rs"),
+            ("/home/a/.cargo/git/checkouts/raft-5f/0a1b2c/src/raft.rs", "raft-5f/0a1b2c/src/raft.rs"),
+            ("raft-core/src/raft.rs", "raft-core/src/raft.rs"),
+            ("/rustc/0123/library/core/src/option.rs", "/rustc/0123/library/core/src/option.rs"),
+        ] {
+            assert_eq!(without_folder_of_dependencies(Path::new(file)), Path::new(expected));
+        }
+    }
 }

@@ -12,7 +12,7 @@ use crate::plan::{LivenessBounds, PermanentFaultKind, Probability, SimDuration};
 use crate::server::Server;
 use crate::workload::client::Probe;
 use crate::world::{Event, UnansweredRequest};
-use invariants::{Member, Node, ServerState, Time, WorldFact};
+use invariants::{Member, Node, ServerState, TakesEffect, Time, WorldFact};
 
 /// Length of the quiet time at the end of a run, in largest election timeouts.
 const QUIET_TIMEOUTS: u64 = 6;
@@ -325,11 +325,22 @@ impl<S: Server> Cluster<S> {
 
     /// Whether the healthy servers are a quorum of every configuration that may be in force; without one, no
     /// liveness is required. Depends on operator commands and responses only, on no claim about the
-    /// configuration.
+    /// configuration; except where a configuration takes effect when it is applied.
     fn can_progress(&self) -> bool {
         let is_healthy =
             |member: Member| self.is_healthy(member.node) && self.world.member(member.node) == member;
         self.world.possible_configurations().all_have_quorum(is_healthy)
+            && (S::CONTRACT.configurations == TakesEffect::Appended || self.all_have_quorum_in_force())
+    }
+
+    /// Whether the healthy servers are a quorum of the configuration that each healthy member has in force. A member that
+    /// has an entry with a newer one, and does not know that it is committed, asks the members of the old one for votes.
+    fn all_have_quorum_in_force(&self) -> bool {
+        let possible = self.world.possible_configurations();
+        let members = self.participants().filter(|node| possible.any_contains(self.world.member(*node)));
+        members
+            .filter_map(|node| self.world.server_state(node)?.configuration())
+            .all(|in_force| in_force.voters.is_empty() || in_force.is_quorum(|node| self.is_healthy(node)))
     }
 
     /// Whether a server without a permanent fault runs here and can take part.

@@ -9,6 +9,9 @@ pub const ALL: &[SystemInfo] = &[
     BUILT_IN,
     SystemInfo::of::<harness_raft_rs::RaftRs>(),
     SystemInfo::of::<harness_omnipaxos::OmniPaxos>(),
+    // It is made of tasks, which run on madsim.
+    #[cfg(madsim)]
+    SystemInfo::of::<harness_openraft::Openraft>(),
 ];
 
 /// The system of this name.
