@@ -198,10 +198,11 @@ pub fn replay_case(path: &Path, system: &SystemInfo) -> Result<(), String> {
             None | Some(Verdict::Passed) => return Ok(()),
             Some(_) => "it fails without the bug, too".to_owned(),
         };
+    let version = case.version_change(system).map(|change| format!(" ({change})")).unwrap_or_default();
     let file = display_path(path);
     let command = |arguments: &str| program::command(&format!("{arguments} {}", program::shell_quote(path)));
     Err(format!(
-        "{file}\nexpected: {}\nactual: {actual}\n\n{}\ninspect: {}\nif only its seed is stale: {}",
+        "{file}\nexpected: {}\nactual: {actual}{version}\n\n{}\ninspect: {}\nif only its seed is stale: {}",
         case.expect,
         case.description,
         command("replay"),

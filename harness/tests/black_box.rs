@@ -75,6 +75,7 @@ const WITH_WIPES: Supports = Supports { wipes: true, ..Supports::NOTHING };
 impl System for Careful {
     const NAME: &'static str = "careful";
     type Server = CarefulPrimary;
+    const VERSION: &'static str = "careful 2.1";
 
     fn profiles() -> &'static [Profile] {
         const { &[Profile { name: "wiped", about: "disks are wiped", supports: WITH_WIPES }] }
@@ -221,6 +222,27 @@ fn a_profile_has_plans_and_cases_of_its_own() {
         assert!(error.contains("does not support: wipes"), "{error}");
     }
     assert!(case(plan, &profile).check(&BUILT_IN).is_err());
+}
+
+#[test]
+fn a_case_says_that_its_system_has_another_version_only_when_it_ends_otherwise() {
+    let system = SystemInfo::of::<Careful>();
+    let plan = system.plan(0, None);
+    let outcome = system.run(&plan, &Options::default()).outcome;
+    let folder = tempfile::tempdir().unwrap();
+    let replayed = |expect, version: &str| {
+        let path = folder.path().join("case.toml");
+        let case = Case::new("nothing happens".to_owned(), expect, &outcome, plan.clone());
+        let version = Some(version.to_owned());
+        Case { system: system.full_name(), version, ..case }.write(&path).unwrap();
+        testing::replay_case(&path, &system)
+    };
+    let open = || Expectation::OpenDefect(LINEARIZABILITY.to_owned());
+    assert_eq!(replayed(Expectation::Passed, "careful 1.9"), Ok(()));
+    let error = replayed(open(), "careful 1.9").unwrap_err();
+    assert!(error.contains("it was kept with careful 1.9, and this is careful 2.1"), "{error}");
+    let error = replayed(open(), "careful 2.1").unwrap_err();
+    assert!(!error.contains("kept with"), "{error}");
 }
 
 #[test]

@@ -70,8 +70,9 @@ pub(super) fn add_case(system: &SystemInfo, arguments: &arguments::AddCaseArgs) 
     );
     let description = format!("{DESCRIPTION_TEMPLATE}\n{origin}");
     let shrunk = source.as_ref().and_then(|source| source.shrunk);
+    let version = system.recorded_version();
     let system = source.map_or_else(|| system.full_name(), |source| source.system);
-    let case = Case { system, shrunk, ..Case::new(description, expect, &outcome, plan) };
+    let case = Case { system, version, shrunk, ..Case::new(description, expect, &outcome, plan) };
     case.write(&path).map_err(|error| error.to_string())?;
     print(&format!(
         "{}: now fill in its description; expected: {}\n  {}\n",

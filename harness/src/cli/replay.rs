@@ -37,7 +37,7 @@ pub(super) fn replay(system: &SystemInfo, arguments: &arguments::ReplayArgs) -> 
     let outcome = record.outcome.clone();
     let origin = PlanSource::File { path, bug: None };
     let page = run_page(system, &case.plan, origin, record, case.shrunk, &options);
-    print(&format!("{page}\n{}", report::case_report(&case, &outcome)))?;
+    print(&format!("{page}\n{}", report::case_report(&case, &outcome, system)))?;
     let mut is_met = case.is_met_by(&outcome);
     if let Some(bug) = &case.plan.bug {
         // The failure must come from the bug: without it all properties must hold.

@@ -27,6 +27,9 @@ pub struct Case {
     /// The system that it runs on.
     #[serde(default = "built_in_system", skip_serializing_if = "is_built_in")]
     pub system: String,
+    /// The version of the system with which the case was created or last refreshed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// The expected result.
     pub expect: Expectation,
     /// The commit at which the case was created or last refreshed.
@@ -152,6 +155,7 @@ impl Case {
         Case {
             description,
             system: built_in_system(),
+            version: None,
             expect,
             commit: None,
             milestones: Vec::new(),
@@ -159,6 +163,13 @@ impl Case {
             shrunk: None,
             plan,
         }
+    }
+
+    /// The version of the system in it, if this is another one now.
+    #[must_use]
+    pub fn version_change(&self, system: &SystemInfo) -> Option<String> {
+        let kept = self.version.as_deref().filter(|kept| *kept != system.version)?;
+        Some(format!("it was kept with {kept}, and this is {}", system.version))
     }
 
     /// Whether the outcome is the expected one. A run that is expected to pass must also reach its milestones: a run in
@@ -203,6 +214,9 @@ impl Case {
         let mut text = description;
         if !is_built_in(&self.system) {
             text += &format!("system = {}\n", toml::Value::from(self.system.as_str()));
+        }
+        if let Some(version) = &self.version {
+            text += &format!("version = {}\n", toml::Value::from(version.as_str()));
         }
         text += &format!("expect = {expect}\n");
         if let Some(commit) = &self.commit {
@@ -360,6 +374,7 @@ mod tests {
         Case {
             description,
             system: BUILT_IN.name.into(),
+            version: None,
             expect,
             commit: Some("0123456789ab".into()),
             milestones,

@@ -115,7 +115,8 @@ impl Finding {
             Some(outcome) => Case::new(description, expect, outcome, plan.clone()),
             None => Case::without_run(description, expect, plan.clone()),
         };
-        Case { signature: Some(self.signature()), system: system.full_name(), ..case }
+        let version = system.recorded_version();
+        Case { signature: Some(self.signature()), system: system.full_name(), version, ..case }
     }
 
     /// Shrinks the plan. `None` if there is nothing to shrink, or the smaller plan does not fail in another run.

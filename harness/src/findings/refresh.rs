@@ -46,8 +46,8 @@ pub fn rebuild_case(case: &Case, plan: Plan, outcome: &Outcome) -> Case {
     // The milestones of a passing case were fixed when it was created, and stay required.
     let keeps_milestones = case.expect == Expectation::Passed && !case.milestones.is_empty();
     let milestones = if keeps_milestones { case.milestones.clone() } else { rebuilt.milestones };
-    let (system, shrunk) = (case.system.clone(), case.shrunk);
-    Case { commit: Some(COMMIT.to_owned()), system, milestones, shrunk, ..rebuilt }
+    let (system, version, shrunk) = (case.system.clone(), case.version.clone(), case.shrunk);
+    Case { commit: Some(COMMIT.to_owned()), system, version, milestones, shrunk, ..rebuilt }
 }
 
 #[cfg(test)]

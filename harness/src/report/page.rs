@@ -13,6 +13,7 @@ use crate::plan::file::display_path;
 use crate::plan::{GENERATOR_VERSION, Plan, SimDuration};
 use crate::support::program::shell_quote;
 use crate::support::text::{display_line, display_lines};
+use crate::systems::SystemInfo;
 use invariants::linearizability::Line;
 use invariants::{Call, Fact, RequestId};
 use std::collections::BTreeSet;
@@ -413,7 +414,7 @@ pub fn continue_shrink_command(path: &Path, options: &Options) -> String {
 
 /// The report of a stored case: its description, and whether its expectation is met.
 #[must_use]
-pub fn case_report(case: &Case, outcome: &Outcome) -> String {
+pub fn case_report(case: &Case, outcome: &Outcome, system: &SystemInfo) -> String {
     let description = case.description.trim_end();
     if case.is_met_by(outcome) {
         return format!("{description}\n\nas expected: {}\n", case.expect);
@@ -424,7 +425,8 @@ pub fn case_report(case: &Case, outcome: &Outcome) -> String {
     } else {
         format!(", but it no longer reaches {}", missing.join(", "))
     };
-    format!("{description}\n\nCHANGED: expected: {}{missing}\n", case.expect)
+    let version = case.version_change(system).map(|change| format!("\n{change}")).unwrap_or_default();
+    format!("{description}\n\nCHANGED: expected: {}{missing}{version}\n", case.expect)
 }
 
 /// The verdict on a case with its bug switched off: all properties must hold.

@@ -225,10 +225,13 @@ fn page_of_a_failed_run() {
 fn unmet_expectation_of_a_case_is_reported() {
     let expect = Expectation::Caught("election-safety".into());
     let mut case = Case::new("Two led.\n".into(), expect, &failed_outcome(), generate(7));
-    assert_eq!(case_report(&case, &failed_outcome()), format!("Two led.\n\nas expected: {}\n", case.expect));
+    assert_eq!(
+        case_report(&case, &failed_outcome(), &BUILT_IN),
+        format!("Two led.\n\nas expected: {}\n", case.expect)
+    );
     case.expect = Expectation::Passed;
     assert_eq!(
-        case_report(&case, &failed_outcome()),
+        case_report(&case, &failed_outcome(), &BUILT_IN),
         format!("Two led.\n\nCHANGED: expected: {}\n", Expectation::Passed)
     );
 }

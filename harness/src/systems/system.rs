@@ -22,6 +22,9 @@ pub trait System: 'static {
     /// What `cargo run` needs to start its command line, such as `-p my-raft --features cli`: printed commands have it.
     const CARGO_ARGUMENTS: &'static str = "";
 
+    /// Its version, such as `raft 0.7.0`. Cases record it, and say so when they end otherwise than expected.
+    const VERSION: &'static str = "";
+
     /// The folder of its cases, relative to the folder in which its command line is started.
     const CASES: &'static str = CASES_DIR;
 
@@ -64,6 +67,8 @@ pub struct SystemInfo {
     pub name: &'static str,
     /// What `cargo run` needs to start its command line.
     pub cargo_arguments: &'static str,
+    /// Its version; may be empty.
+    pub version: &'static str,
     /// The folder of its cases.
     pub cases: &'static str,
     /// What it supports.
@@ -110,6 +115,7 @@ impl SystemInfo {
             name: S::NAME,
             cargo_arguments: S::CARGO_ARGUMENTS,
             cases: S::CASES,
+            version: S::VERSION,
             supports: <S::Server as Server>::SUPPORTS,
             own_supports: <S::Server as Server>::SUPPORTS,
             unread: <S::Server as Server>::UNREAD,
@@ -151,6 +157,12 @@ impl SystemInfo {
     #[must_use]
     pub const fn profile(&self) -> Option<&'static str> {
         self.profile
+    }
+
+    /// The version as a case records it.
+    #[must_use]
+    pub fn recorded_version(&self) -> Option<String> {
+        (!self.version.is_empty()).then(|| self.version.to_owned())
     }
 
     /// The name in cases and ledgers: `system`, or `system/profile`.

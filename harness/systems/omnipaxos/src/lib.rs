@@ -27,6 +27,8 @@ pub enum OmniPaxos {}
 impl System for OmniPaxos {
     const NAME: &'static str = "omnipaxos";
     const CARGO_ARGUMENTS: &'static str = "-p harness-omnipaxos --bin harness-omnipaxos";
+    const VERSION: &'static str = "omnipaxos 0.2.4";
+    const CASES: &'static str = "harness/systems/omnipaxos/cases";
     type Server = server::OmniServer<false>;
 
     fn profiles() -> &'static [Profile] {

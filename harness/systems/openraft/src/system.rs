@@ -64,5 +64,7 @@ pub enum Openraft {}
 impl System for Openraft {
     const NAME: &'static str = "openraft";
     const CARGO_ARGUMENTS: &'static str = concat!("-p ", env!("CARGO_PKG_NAME"));
+    const VERSION: &'static str = "openraft 0.10.0-alpha.37";
+    const CASES: &'static str = "harness/systems/openraft/cases";
     type Server = TaskServer<OpenraftTasks>;
 }

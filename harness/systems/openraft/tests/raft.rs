@@ -1,8 +1,9 @@
 //! Seeds without the settings that show known defects, the stored cases, the lies of the host, and determinism.
 
 #![cfg(madsim)]
+#![expect(clippy::disallowed_methods, reason = "a test reads what the library prints")]
 
-use harness::outcome::{Options, Outcome, Verdict};
+use harness::outcome::{LogLine, Options, Outcome, Recording, TraceEvent, Verdict};
 use harness::plan::Plan;
 use harness::systems::SystemInfo;
 use harness_openraft::Openraft;
@@ -32,6 +33,15 @@ fn seeds_pass_where_leaders_are_elected_again() {
         snapshots += installed.map_or(0, |(_, count)| *count);
     }
     assert!(snapshots > 5, "{snapshots}");
+}
+
+/// What openraft logs through `tracing` stands in the trace, with its server.
+#[test]
+fn the_trace_has_what_the_library_logs() {
+    let options = Options { record: Recording::PAGE, ..Options::default() };
+    let record = system().run(&plan_without_restore(1), &options);
+    let of_library = |log: &LogLine| log.node > 0 && log.target.starts_with("openraft");
+    assert!(record.trace.iter().any(|line| matches!(&line.event, TraceEvent::Log(log) if of_library(log))));
 }
 
 #[test]

@@ -25,6 +25,8 @@ impl System for RaftRs {
     const NAME: &'static str = "raft-rs";
     type Server = RaftRsServer;
     const CARGO_ARGUMENTS: &'static str = concat!("-p ", env!("CARGO_PKG_NAME"));
+    const VERSION: &'static str = "raft 0.7.0";
+    const CASES: &'static str = "harness/systems/raft-rs/cases";
 
     fn profiles() -> &'static [Profile] {
         &[Profile {

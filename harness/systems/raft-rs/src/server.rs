@@ -133,7 +133,7 @@ impl Running {
         let tick = (raft.heartbeat.0 / HEARTBEAT_TICKS).max(1);
         let patience = raft.election_timeout.0 + raft.election_timeout_spread.0;
         let config = config(host.plan(), host.node(), base, tick);
-        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let logger = slog::Logger::root(harness::server::SlogDrain, slog::o!());
         log.start(host);
         let mut running = Running {
             raw: RawNode::new(&config, store, &logger).expect("plans are checked"),

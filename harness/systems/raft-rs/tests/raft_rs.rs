@@ -1,13 +1,11 @@
 //! The stored cases, and a short sweep beside them.
 
-use harness::findings::case::Case;
-use harness::outcome::signature::FailureSignature;
-use harness::outcome::{Options, Verdict};
-use harness::systems::{System, SystemInfo};
+#![expect(clippy::disallowed_methods, reason = "a test reads what the library prints")]
+
+use harness::outcome::{LogLine, Options, Recording, TraceEvent, Verdict};
+use harness::systems::SystemInfo;
 use harness::testing;
 use harness_raft_rs::RaftRs;
-use std::collections::BTreeSet;
-use std::path::Path;
 
 #[test]
 fn all_cases_end_as_expected() {
@@ -17,24 +15,17 @@ fn all_cases_end_as_expected() {
 /// Each failure of a seed is one that a case explains.
 #[test]
 fn default_seeds_show_known_defects_only() {
+    testing::sweep_with_known::<RaftRs>(200, "cases");
+}
+
+/// What raft-rs logs stands in the trace, with its server.
+#[test]
+fn the_trace_has_what_the_library_logs() {
     let system = SystemInfo::of::<RaftRs>();
-    let signature = |plan: &_| match system.run(plan, &Options::default()).outcome.verdict {
-        Verdict::Failed(failure) => Some(FailureSignature::of(&failure)),
-        Verdict::Passed | Verdict::Unknown(_) => None,
-    };
-    let cases = testing::cases(Path::new("cases"));
-    let cases = cases.iter().map(|(_, path)| Case::read(path, &system).expect("a case that can be read"));
-    let known: BTreeSet<FailureSignature> = cases.filter_map(|case| signature(&case.plan)).collect();
-    let first = testing::number("MADSIM_TEST_SEED").unwrap_or(0);
-    let count = testing::number("MADSIM_TEST_NUM").unwrap_or(200);
-    let mut passed = 0;
-    for seed in first..first + count {
-        match signature(&system.plan(seed, None)) {
-            None => passed += 1,
-            Some(found) => assert!(known.contains(&found), "seed {seed} of {}: {found:?}", RaftRs::NAME),
-        }
-    }
-    assert!(passed > count / 2, "{passed} of {count} seeds pass");
+    let options = Options { record: Recording::PAGE, ..Options::default() };
+    let record = system.run(&system.plan(1, None), &options);
+    let is_election = |log: &LogLine| log.node > 0 && log.text.contains("became leader at term");
+    assert!(record.trace.iter().any(|line| matches!(&line.event, TraceEvent::Log(log) if is_election(log))));
 }
 
 /// Two runs of a plan are the same: no chance of raft-rs itself takes part.
