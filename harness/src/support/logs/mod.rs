@@ -1,7 +1,7 @@
 //! The logs of servers: what the system under test logs through `tracing`, `log` or `slog`, for the trace.
 //!
-//! While a run records its trace, the code of a server runs with a subscriber of its own ([`enter`]), on its thread only.
-//! The engine says which server it is, and the world takes the lines with [`take`] and adds the simulated time. Otherwise
+//! While a run records its trace, the code of a server runs with a subscriber of its own (`enter`), on its thread only.
+//! The engine says which server it is, and the world takes the lines with `take` and adds the simulated time. Otherwise
 //! nothing is set, and logging costs what it costs without a logger.
 //!
 //! `log` and `slog` are features of this crate. A program that has set its own logger for `log` keeps it.
