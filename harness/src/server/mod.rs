@@ -142,6 +142,7 @@ impl<'a, M: Clone + Display> Host<'a, M> {
     }
 
     /// The number of this incarnation.
+    #[cfg(engine_madsim)]
     pub(crate) fn incarnation(&self) -> u32 {
         self.world.node_state(self.node).incarnation
     }
