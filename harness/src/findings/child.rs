@@ -1,7 +1,7 @@
 //! Runs a plan in a child process, to find out whether its run ends its process (stack overflow, `abort`).
 //!
 //! The child is this executable again, with a folder in the environment variable [`VARIABLE`]: the request is in it, and
-//! the child leaves there how the run ended. Whoever starts runs of a system calls [`serve`] first, which in a child runs
+//! the child leaves there how the run ended. Code that starts runs of a system calls [`serve`] first, which in a child runs
 //! the plan and ends the process:
 //!
 //! - a command line (`cli::main_for`): the child has no arguments;

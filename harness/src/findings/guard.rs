@@ -68,7 +68,7 @@ pub fn run_watched(system: &SystemInfo, plan: &Plan, options: &Options, hang_aft
     let options = Options { progress: Some(progress.clone()), ..options.clone() };
     let (system, plan, (result, arrival)) = (*system, plan.clone(), channel());
     let running = thread::Builder::new().spawn(move || {
-        // Nobody waits for it any more if it was given up.
+        // If the run was given up, there is no receiver.
         drop(result.send(system.run(&plan, &options)));
     });
     let running = running.expect("the operating system must provide a thread");

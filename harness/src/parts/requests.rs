@@ -36,7 +36,7 @@ pub enum Requester {
 pub struct OpenRequests {
     /// Tells the tokens of incarnations apart.
     incarnation: u64,
-    /// Whether a read is an entry of the log: then nobody knows what becomes of it, as of a write.
+    /// Whether a read is an entry of the log: then its outcome can be unknown, like that of a write.
     reads_in_log: bool,
     count: u64,
     open: Slab<OpenRequest>,

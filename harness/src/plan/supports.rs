@@ -94,7 +94,7 @@ supports! {
     /// Servers run a pre-vote before they campaign.
     pre_vote "pre-vote": |plan| {
         plan.raft.pre_vote = false;
-        // A server that hears nobody would win votes in ever higher terms.
+        // A server that receives nothing would campaign in ever higher terms.
         drop_permanent_fault(plan, PermanentFaultKind::InboundPartition);
     },
     /// Leaders that hear from no majority step down, and leave a server with a permanent fault.

@@ -36,7 +36,8 @@ pub trait Server: Sized + Send + 'static {
     /// What it promises otherwise than the Raft paper. Properties judge it by this.
     const CONTRACT: Contract = Contract::PAPER;
 
-    /// Settings of every plan that it does not read. Generated plans do not vary them, and a plan that sets one is told so.
+    /// Settings of every plan that it does not read. Generated plans do not vary them; a run of a
+    /// plan that sets one prints a note.
     const UNREAD: &'static [Setting] = &[];
     /// Settings that only this system has: read them with [`Plan::knob`].
     const KNOBS: &'static [Knob] = &[];

@@ -6,7 +6,6 @@
 
 #[path = "../../examples/primary/server.rs"]
 #[expect(unreachable_pub, reason = "it is the library of a package in the documentation")]
-#[allow(dead_code, reason = "only its server is used")]
 mod primary;
 #[path = "../sandbox/mod.rs"]
 mod sandbox;

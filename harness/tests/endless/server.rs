@@ -1,11 +1,14 @@
 //! A server whose step does not return, or ends the process, in some plans.
 
-use super::primary::Primary;
+use super::primary::PrimarySystem;
 use harness::plan::Supports;
 use harness::server::{Arrival, Host, LocalTime, Server};
 use harness::systems::System;
 use std::hint::black_box;
 use std::time::Duration;
+
+/// The server that it is, but for its mistakes.
+type Primary = <PrimarySystem as System>::Server;
 
 /// What goes wrong in the fifth request that the primary gets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1465,7 +1465,7 @@ fn case_for(bug: Bug) -> BugCase {
                 t.hold(3, 1);
                 t.deliver_all();
                 t.deliver(3, 1);
-                t.require_progress(t.raft(1).is_leader(), "n1 gives up a leadership that nobody contests");
+                t.require_progress(t.raft(1).is_leader(), "n1 gives up a leadership without a rival");
             },
             violated: &["liveness"],
         },

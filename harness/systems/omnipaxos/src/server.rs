@@ -272,7 +272,7 @@ impl<const SNAPSHOTS: bool> Running<SNAPSHOTS> {
         let bytes = self.application.command(host, &request).into();
         let command = Command { token: self.requests.token(number), bytes };
         if let Err(error) = self.library.append(command) {
-            panic!("OmniPaxos rejects an entry, but nobody has asked for another configuration: {error:?}");
+            panic!("OmniPaxos rejects an entry, but no other configuration was requested: {error:?}");
         }
     }
 

@@ -236,7 +236,7 @@ impl<const SNAPSHOTS: bool> Storage<Command<SNAPSHOTS>> for Store<SNAPSHOTS> {
     /// Configurations never change here.
     fn set_stopsign(&mut self, stop_sign: Option<StopSign>) -> StorageResult<()> {
         match stop_sign {
-            Some(_) => Err("a stop sign, but nobody has asked for another configuration".into()),
+            Some(_) => Err("a stop sign, but no other configuration was requested".into()),
             None => Ok(()),
         }
     }
