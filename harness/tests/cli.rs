@@ -6,7 +6,8 @@ mod sandbox;
 
 use invariants::Observed;
 use invariants::formats::{self, ParseError};
-use sandbox::{Running, Sandbox};
+use sandbox::{Running, Sandbox, object};
+use serde_json::Value;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -768,4 +769,33 @@ fn a_failing_seed_can_be_shrunk_replayed_and_kept() {
     assert!(sandbox.run("replay regressions/cases/it.toml").status.success());
     let message = sandbox.rejection("shrink --seed 1");
     assert_eq!(message, "harness: seed-1 violates no property: there is nothing to shrink");
+}
+
+#[test]
+fn a_measurement_of_bugs_goes_on_where_it_was() {
+    let sandbox = Sandbox::new();
+    let measure = |ranges: u64| {
+        let line = format!(
+            "bugs --bug commit-index-regress --bug stale-conflict-rewinds --seeds 6 --max-seeds 8 --ranges {ranges} --out kept --json"
+        );
+        let output = sandbox.run(&line);
+        assert_eq!(output.status.code(), Some(0));
+        let measured = String::from_utf8_lossy(&output.stderr).lines().count();
+        (object(&output), measured)
+    };
+    let (first, measured) = measure(1);
+    assert_eq!(measured, 2, "a line for each bug");
+    let row = |report: &Value, name: &str| {
+        report["bugs"].as_array().unwrap().iter().find(|row| row["name"] == name).unwrap().clone()
+    };
+    let caught = row(&first, "commit-index-regress");
+    assert_eq!((&caught["caught"], &caught["fired"]), (&true.into(), &"committed-immutable".into()));
+    assert!(caught["cpu_seconds"].is_number());
+    let missed = row(&first, "stale-conflict-rewinds");
+    assert_eq!((&missed["caught"], &missed["seeds"]), (&false.into(), &8.into()));
+    assert_eq!(measure(1), (first, 0), "everything is known");
+    let (both, measured) = measure(2);
+    assert_eq!((measured, &row(&both, "commit-index-regress")["ranges"]), (2, &2.into()));
+    let other = sandbox.rejection("bugs --bug commit-index-regress --seeds 6 --max-seeds 9 --out kept");
+    assert!(other.contains("kept/bugs.jsonl holds another measurement"), "{other}");
 }

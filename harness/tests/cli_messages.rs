@@ -39,7 +39,7 @@ fn with_json_every_outcome_prints_one_object() {
     sandbox.file("file", "");
     assert_eq!(sandbox.run("sweep --seeds 4 --shard 1/2 --out half").status.code(), Some(0));
     assert_eq!(sandbox.run("sweep --for 300ms --out night").status.code(), Some(0));
-    let cases: [(&str, i32); 37] = [
+    let cases: [(&str, i32); 40] = [
         ("sweep --seeds 3", 0),
         ("--seeds 3", 0),
         ("sweep --for 300ms", 0),
@@ -77,6 +77,9 @@ fn with_json_every_outcome_prints_one_object() {
         ("check facts bad.facts stale.jsonl", 2),
         ("check facts nowhere", 2),
         ("check facts", 2),
+        ("bugs --bug commit-index-regress --seeds 3 --max-seeds 3", 0),
+        ("bugs --bug nothing", 2),
+        ("bugs --out file", 2),
     ];
     for (line, code) in cases {
         let output = sandbox.run(&format!("{line} --json"));

@@ -50,6 +50,8 @@ pub(super) enum CliCommand {
     Check(CheckArgs),
     /// Run seeds in several ways, and compare
     Determinism(DeterminismArgs),
+    /// Measure how soon each bug of the catalogue is caught, and by what
+    Bugs(BugsArgs),
     /// List all bugs, faults, properties and milestones
     List,
     /// Measure the speed of the harness
@@ -181,6 +183,34 @@ pub(super) struct DeterminismArgs {
     /// Only print the digests, a line for each seed
     #[arg(long)]
     pub(super) digests: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct BugsArgs {
+    /// Measure only this bug; may be given several times
+    #[arg(long, value_name = "NAME", allow_negative_numbers = true)]
+    pub(super) bug: Vec<String>,
+    /// Seeds over which each bug runs
+    #[arg(long, value_name = "N", value_parser = parse_count, default_value_t = 2_000, allow_hyphen_values = true)]
+    pub(super) seeds: u64,
+    /// Seeds over which a bug runs that was not caught before
+    #[arg(long, value_name = "N", value_parser = parse_count, default_value_t = 20_000, allow_hyphen_values = true)]
+    pub(super) max_seeds: u64,
+    /// Number of disjoint ranges of seeds; the table shows medians
+    #[arg(long, value_name = "N", value_parser = parse_count, default_value_t = 1, allow_hyphen_values = true)]
+    pub(super) ranges: u64,
+    /// Count only what clients, panics and liveness show
+    #[arg(long)]
+    pub(super) black_box: bool,
+    /// Number of concurrent runs [default: one per core]
+    #[arg(long, value_name = "N", value_parser = parse_jobs, allow_hyphen_values = true)]
+    pub(super) jobs: Option<NonZeroUsize>,
+    /// Folder for the results so far: a measurement that was broken off goes on there
+    #[arg(long, value_name = "DIR", allow_negative_numbers = true)]
+    pub(super) out: Option<PathBuf>,
+    /// Print only one JSON object on standard output
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Args, Debug)]

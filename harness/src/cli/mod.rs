@@ -25,6 +25,7 @@ mod sweep_ledger;
 mod sweep;
 mod merge;
 mod bench;
+mod bugs;
 
 use crate::findings::child;
 use crate::support::program;
@@ -99,6 +100,7 @@ fn dispatch(cli: &Cli, system: &SystemInfo) -> CommandResult {
         Some(CliCommand::Shrink(arguments)) => shrink::shrink(system, arguments),
         Some(CliCommand::Check(arguments)) => check::check(arguments),
         Some(CliCommand::Determinism(arguments)) => determinism::determinism(system, arguments),
+        Some(CliCommand::Bugs(arguments)) => bugs::bugs(system, arguments),
         Some(CliCommand::List) => catalog::list(system),
         Some(CliCommand::Bench(arguments)) => bench::bench(system, arguments),
     }

@@ -16,3 +16,4 @@ pub mod avoid;
 pub mod determinism;
 pub mod refresh;
 pub mod survey;
+pub mod bug_rates;

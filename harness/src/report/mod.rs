@@ -17,9 +17,13 @@ mod progress;
 mod table;
 #[cfg(feature = "cli")]
 mod survey;
+#[cfg(feature = "cli")]
+mod bug_table;
 
 #[cfg(feature = "cli")]
 pub use bench_table::bench_table;
+#[cfg(feature = "cli")]
+pub use bug_table::{BugReport, bug_table};
 pub use json::{
     FailureReport, GroupReport, KnownReport, MilestoneReport, NamedCount, PropertyReport, SweepReport,
 };

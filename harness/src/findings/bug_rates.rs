@@ -1,0 +1,216 @@
+//! How soon each bug of a system is caught, and by which properties: the measure of world, workload and properties.
+//!
+//! *In*: a system, one of its bugs, a range of seeds. *Out*: a [`BugRun`]: the first seed that fails, how many fail, what
+//! that cost. A bug that is caught within [`RateSettings::seeds`] seeds runs over all of these, which gives a rate; another
+//! one goes on until it is caught, or until [`RateSettings::max_seeds`].
+//!
+//! The plan of the first failing seed is run again without the bug. If it fails then, too, the system has a defect of its
+//! own, and says nothing about the bug: that ends the measurement.
+
+use crate::outcome::{Failure, Options, Verdict};
+use crate::plan::Plan;
+use crate::server::BugInfo;
+use crate::systems::SystemInfo;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+/// How many seeds to run, and what is checked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RateSettings {
+    /// The seeds over which each bug runs.
+    pub seeds: u64,
+    /// The seeds over which a bug runs that was not caught before. At least `seeds`.
+    pub max_seeds: u64,
+    /// Whether only what clients, panics and liveness show counts.
+    pub black_box: bool,
+}
+
+impl RateSettings {
+    /// The seeds of a range, by its number. No two ranges share a seed.
+    #[must_use]
+    pub const fn range(&self, number: u64) -> Range<u64> {
+        let start = number.saturating_mul(self.max_seeds);
+        start..start.saturating_add(self.max_seeds)
+    }
+
+    fn options(&self) -> Options {
+        if self.black_box { Options::black_box() } else { Options::default() }
+    }
+}
+
+/// One bug over one range of seeds.
+#[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
+pub struct BugRun {
+    /// The name of the bug.
+    pub bug: String,
+    /// The number of the range.
+    pub range: u64,
+    /// How many seeds ran.
+    pub seeds: u64,
+    /// How many of them failed.
+    pub failing: u64,
+    /// How many seeds it took to the first that fails, this one included.
+    pub seeds_to_catch: Option<u64>,
+    /// How many seeds failed by each property.
+    pub fired: BTreeMap<String, u64>,
+    /// CPU time up to the first failing seed, or of all if none fails, in seconds.
+    pub cpu_seconds: f64,
+}
+
+/// Runs bugs over ranges of seeds on several threads, each of which measures its time by `cpu_time`. Calls `watch` for each
+/// result, in the order in which they end. Ends early once `stop` is set.
+///
+/// # Errors
+///
+/// A seed fails without its bug, too.
+pub fn measure_all(
+    system: &SystemInfo,
+    wanted: &[(&'static BugInfo, u64)],
+    settings: &RateSettings,
+    jobs: NonZeroUsize,
+    cpu_time: fn() -> Duration,
+    stop: &AtomicBool,
+    watch: &mut dyn FnMut(BugRun) -> Result<(), String>,
+) -> Result<(), String> {
+    let next = AtomicUsize::new(0);
+    let halt = AtomicBool::new(false);
+    let stops = || stop.load(Ordering::Relaxed) || halt.load(Ordering::Relaxed);
+    thread::scope(|scope| {
+        let (results, arrivals) = channel();
+        for _ in 0..jobs.get().min(wanted.len()) {
+            let results = results.clone();
+            let (next, stops) = (&next, &stops);
+            scope.spawn(move || {
+                while let Some((bug, range)) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let Some(result) = measure(system, bug, *range, settings, cpu_time, stops) else { break };
+                    // Without a receiver the measurement has ended.
+                    drop(results.send(result));
+                }
+            });
+        }
+        drop(results);
+        let result = arrivals.iter().try_for_each(|result| watch(result?));
+        halt.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
+/// Runs a bug over a range. `None`: it was stopped.
+fn measure(
+    system: &SystemInfo,
+    bug: &BugInfo,
+    range: u64,
+    settings: &RateSettings,
+    cpu_time: fn() -> Duration,
+    stops: &dyn Fn() -> bool,
+) -> Option<Result<BugRun, String>> {
+    let options = settings.options();
+    let start = cpu_time();
+    let mut run = BugRun { bug: bug.name.to_owned(), range, ..BugRun::default() };
+    for seed in settings.range(range) {
+        if run.seeds >= settings.seeds && run.seeds_to_catch.is_some() {
+            break;
+        }
+        if stops() {
+            return None;
+        }
+        run.seeds += 1;
+        let plan = system.plan(seed, Some(bug.name));
+        let Some(failure) = failure(system, &plan, &options) else { continue };
+        if run.seeds_to_catch.is_none() {
+            run.seeds_to_catch = Some(run.seeds);
+            run.cpu_seconds = (cpu_time() - start).as_secs_f64();
+            let without_bug = Plan { bug: None, ..plan };
+            if let Some(failure) = self::failure(system, &without_bug, &options) {
+                let message =
+                    format!("seed {seed} fails without the bug {}, too: {}", bug.name, failure.cause);
+                return Some(Err(message));
+            }
+        }
+        run.failing += 1;
+        *run.fired.entry(failure.property).or_default() += 1;
+    }
+    if run.seeds_to_catch.is_none() {
+        run.cpu_seconds = (cpu_time() - start).as_secs_f64();
+    }
+    Some(Ok(run))
+}
+
+fn failure(system: &SystemInfo, plan: &Plan, options: &Options) -> Option<Failure> {
+    match system.run(plan, options).outcome.verdict {
+        Verdict::Failed(failure) => Some(*failure),
+        Verdict::Passed | Verdict::Unknown(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::systems::BUILT_IN;
+
+    const SETTINGS: RateSettings = RateSettings { seeds: 20, max_seeds: 30, black_box: false };
+
+    fn bug(name: &str) -> &'static BugInfo {
+        BUILT_IN.bugs().into_iter().find(|bug| bug.name == name).expect("it is in the catalogue")
+    }
+
+    fn results(wanted: &[(&'static BugInfo, u64)], settings: &RateSettings) -> Vec<BugRun> {
+        let (mut results, stop) = (Vec::new(), AtomicBool::new(false));
+        let jobs = NonZeroUsize::new(2).expect("2");
+        let mut keep = |result| {
+            results.push(result);
+            Ok(())
+        };
+        measure_all(&BUILT_IN, wanted, settings, jobs, || Duration::ZERO, &stop, &mut keep)
+            .expect("measured");
+        results.sort_by_key(|run| (run.bug.clone(), run.range));
+        results
+    }
+
+    #[test]
+    fn ranges_share_no_seed() {
+        assert_eq!([0, 1, 2].map(|number| SETTINGS.range(number)), [0..30, 30..60, 60..90]);
+    }
+
+    #[test]
+    #[cfg(feature = "bugs")]
+    fn an_easy_bug_has_a_rate_and_a_hard_one_runs_to_the_end() {
+        let easy = bug("commit-past-verified-prefix");
+        // The entries are sent once more: nothing within a few seeds shows that.
+        let hard = bug("stale-conflict-rewinds");
+        let results = results(&[(easy, 0), (easy, 1), (hard, 0)], &SETTINGS);
+        let [first, second, uncaught] = &results[..] else { panic!("{results:?}") };
+        assert_eq!((first.seeds, second.seeds, uncaught.seeds), (20, 20, 30));
+        assert!(first.seeds_to_catch.is_some() && first.failing > 1);
+        assert_eq!(first.failing, first.fired.values().sum::<u64>());
+        assert_ne!(first.fired, second.fired, "the ranges have other seeds");
+        assert_eq!((uncaught.seeds_to_catch, uncaught.failing), (None, 0));
+    }
+
+    #[test]
+    #[cfg(feature = "bugs")]
+    fn a_black_box_is_judged_by_what_clients_see() {
+        let settings = RateSettings { black_box: true, ..SETTINGS };
+        let results = results(&[(bug("leader-local-read"), 0)], &settings);
+        let of_clients = ["linearizability", "liveness", "no-panic", "wrong-answer"];
+        assert!(results[0].fired.keys().all(|property| of_clients.contains(&property.as_str())));
+    }
+
+    #[test]
+    #[cfg(feature = "bugs")]
+    fn a_stopped_measurement_has_no_result() {
+        let stop = AtomicBool::new(true);
+        let jobs = NonZeroUsize::MIN;
+        let mut refuse = |run: BugRun| Err(format!("{run:?}"));
+        let wanted = [(bug("leader-local-read"), 0)];
+        let measured =
+            measure_all(&BUILT_IN, &wanted, &SETTINGS, jobs, || Duration::ZERO, &stop, &mut refuse);
+        assert_eq!(measured, Ok(()));
+    }
+}
