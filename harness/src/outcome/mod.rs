@@ -73,18 +73,21 @@ pub const READ_FORWARDED: &str = "read-forwarded";
 pub const PROPOSAL_FORWARDED: &str = "proposal-forwarded";
 /// Milestone: a client received the response to a read.
 pub const READ_ANSWERED: &str = "read-answered";
+/// Milestone: a crash in the middle of a step.
+pub const STEP_CUT: &str = "step-cut";
 
 /// The name of the built-in system.
 pub const BUILT_IN_SYSTEM: &str = "raft-core";
 
 /// The milestones that are not derived from facts, each with a description.
-pub const RUN_MILESTONES: [(&str, &str); 6] = [
+pub const RUN_MILESTONES: [(&str, &str); 7] = [
     (TRANSFER_COMPLETED, "a leadership transfer reached its target"),
     (TRANSFER_ABORTED, "a leadership transfer was aborted"),
     (LEASE_READ, "a leader served a read under its lease"),
     (READ_FORWARDED, "a follower served a read that its leader had confirmed"),
     (PROPOSAL_FORWARDED, "a follower answered a proposal that it had forwarded"),
     (READ_ANSWERED, "a client received the response to a read"),
+    (STEP_CUT, "a server crashed between two things that one step does"),
 ];
 
 /// Property: after healing, the cluster makes progress within the plan's bounds.

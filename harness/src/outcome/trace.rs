@@ -76,6 +76,8 @@ pub enum TraceEvent {
         /// The servers it affects.
         targets: Vec<Node>,
     },
+    /// A server crashes in the middle of a step: what it does from here on to the end of the step is not carried out.
+    StepCut,
     /// A fault ends, as its kind describes it.
     FaultEnds(String),
     /// The fault phase is over.
@@ -158,6 +160,9 @@ impl fmt::Display for TraceEvent {
             TraceEvent::FaultBegins { number, kind, targets } => {
                 write!(f, "fault {number} begins: {kind}")?;
                 targets.iter().try_for_each(|node| write!(f, " n{node}"))
+            }
+            TraceEvent::StepCut => {
+                f.write_str("crashes in the middle of a step: what follows in it is not carried out")
             }
             TraceEvent::FaultEnds(end) => write!(f, "a fault is over: {end}"),
             TraceEvent::HealedPhaseBegins => f.write_str("all faults end: the healed phase begins"),

@@ -6,6 +6,7 @@
 //! that is not stepped, or states no facts.
 
 use super::compaction::CompactionPolicy;
+use crate::plan::Trigger;
 use crate::server::Host;
 use crate::workload::kv::{self, ApplicationBug, ApplyResult, InvalidImage, Kv, KvConfig};
 use crate::workload::{ClientResponse, Reply, Request};
@@ -86,6 +87,9 @@ impl Application {
             request: result.id,
             effect: result.took_effect,
         });
+        if matches!(result.response, Some(ClientResponse::SessionExpired)) {
+            host.fire_trigger(Trigger::SessionExpired);
+        }
         self.applied = index;
         result
     }

@@ -310,6 +310,7 @@ impl DurableLog {
         facts.into_iter().for_each(|fact| disk.attach(fact));
         self.last_written = id;
         self.sync_needed = true;
+        host.fire_trigger(Trigger::Renamed);
     }
 
     /// Ends a step: begins a sync of what was written, unless as many as the plan allows are in flight. Then the end of

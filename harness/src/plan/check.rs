@@ -1,6 +1,6 @@
 //! Validation: whether a plan can be run.
 
-use super::faults::{MAX_FACTOR, Slot};
+use super::faults::{MAX_EFFECTS, MAX_FACTOR, Slot};
 use super::{
     ClientConfig, CompactionConfig, FaultKind, MAX_NODES, PermanentFaultKind, Plan, Probability, SimDuration,
     Target, VERSION,
@@ -359,6 +359,7 @@ fn check_fields(kind: &mut FaultKind, name: impl Fn(&str) -> String) -> Result<(
             Slot::Delay(delay) => check_duration(&field, *delay, SimDuration(0))?,
             Slot::Probability(probability) => check_probability(&field, *probability)?,
             Slot::SyncFactor(factor) => check_range(&field, *factor, 1, MAX_FACTOR)?,
+            Slot::Effects(effects) => check_range(&field, *effects, 0, MAX_EFFECTS)?,
             Slot::ClockRate(drift) => check_drift(&field, *drift)?,
             Slot::WallJump(by) if by.unsigned_abs() > MAX_DURATION.0 / 1_000_000 => {
                 plan_error(field, format!("is {by}: a wall clock jumps by less than {MAX_DURATION}"))?;

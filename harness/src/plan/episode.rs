@@ -1,8 +1,8 @@
 //! Episodes: a few related faults, each written to expose a certain kind of bug.
 
 use super::faults::{
-    ClockJump, ClockRate, Crash, DegradedNetwork, DiskError, OneWayPartition, Partition, Pause, PowerLoss,
-    SlowDisk, StalledDisk, WallJump,
+    ClockJump, ClockRate, Crash, DegradedNetwork, DiskError, MidStepCrash, OneWayPartition, Partition, Pause,
+    PowerLoss, SlowDisk, StalledDisk, WallJump,
 };
 use super::plan_rng::PlanRng;
 use super::{Fault, FaultKind, Probability, SimDuration, Target, Trigger};
@@ -95,6 +95,13 @@ impl EpisodeBuilder<'_> {
         if self.rng.chance_percent(60) { self.rng.millis(20, 400) } else { self.rng.millis(500, 3_000) }
     }
 
+    /// A crash in the middle of a step, mostly of the next one or the one after.
+    fn mid_step_crash(&mut self, node: Target, power_loss: bool, lasts: SimDuration) -> FaultKind {
+        let most = self.rng.pick(&[1, 3, 3, 8, 20]);
+        let effects = self.rng.in_range(0, most);
+        FaultKind::MidStepCrash(MidStepCrash { node, effects, power_loss, lasts })
+    }
+
     /// Between `least` and `most` percent of the longest election timeout, in whole milliseconds.
     pub(super) fn random_timeout_percent(&mut self, least: u64, most: u64) -> SimDuration {
         SimDuration::millis(self.timeout.0 / 1_000_000 * self.rng.in_range(least, most) / 100)
@@ -117,7 +124,12 @@ fn crash(episode: &mut EpisodeBuilder) -> SimDuration {
 fn crash_on_trigger(episode: &mut EpisodeBuilder) -> SimDuration {
     let trigger = episode.rng.pick(&Trigger::ALL);
     let lasts = episode.downtime();
-    episode.add_fault_on(episode.at, trigger, Crash { node: Target::TriggerNode, lasts });
+    let kind = if episode.rng.chance_percent(40) {
+        episode.mid_step_crash(Target::TriggerNode, false, lasts)
+    } else {
+        FaultKind::Crash(Crash { node: Target::TriggerNode, lasts })
+    };
+    episode.add_fault_on(episode.at, trigger, kind);
     episode.after(lasts)
 }
 
@@ -143,7 +155,12 @@ fn power_loss_on_trigger(episode: &mut EpisodeBuilder) -> SimDuration {
     let mut at = episode.at;
     for _ in 0..episode.rng.in_range(1, 3) {
         let lasts = episode.rng.millis(10, 500);
-        episode.add_fault_on(at, trigger, PowerLoss { nodes: vec![Target::TriggerNode], lasts });
+        let kind = if episode.rng.chance_percent(35) {
+            episode.mid_step_crash(Target::TriggerNode, true, lasts)
+        } else {
+            FaultKind::PowerLoss(PowerLoss { nodes: vec![Target::TriggerNode], lasts })
+        };
+        episode.add_fault_on(at, trigger, kind);
         at = SimDuration(at.0 + lasts.0 + episode.random_timeout_percent(10, 100).0);
     }
     at
@@ -461,7 +478,11 @@ fn repeated_restarts(episode: &mut EpisodeBuilder) -> SimDuration {
     let mut at = episode.at;
     for _ in 0..episode.rng.in_range(2, 5) {
         let lasts = episode.rng.millis(10, 300);
-        let kind = if episode.rng.chance_percent(60) {
+        // It also falls into the boot of the next incarnation, then again.
+        let kind = if episode.rng.chance_percent(30) {
+            let power_loss = episode.rng.chance_percent(50);
+            episode.mid_step_crash(node, power_loss, lasts)
+        } else if episode.rng.chance_percent(60) {
             FaultKind::PowerLoss(PowerLoss { nodes: vec![node], lasts })
         } else {
             FaultKind::Crash(Crash { node, lasts })

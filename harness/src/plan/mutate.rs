@@ -231,6 +231,7 @@ fn scale_strength(plan: &mut Plan, _: &Plan, rng: &mut PlanRng) {
             }
             Slot::Delay(span) | Slot::ClockJump(span) => span.0 = scale_percent(span.0, by),
             Slot::SyncFactor(factor) => *factor = scale_percent(*factor, by),
+            Slot::Effects(effects) => *effects = rng.in_range(0, 12),
             Slot::ClockRate(value) | Slot::WallJump(value) => *value = scale_signed_percent(*value, by, rng),
             Slot::Flag(flag) => *flag = !*flag,
         }

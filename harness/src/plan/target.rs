@@ -25,11 +25,33 @@ pub enum Trigger {
     Rewriting,
     /// A snapshot from the leader was just installed and is not yet durable.
     Installed,
+    /// A candidacy is durable, and the vote requests are not yet sent.
+    Candidacy,
+    /// A leader has just told this server to campaign: its leadership is being transferred.
+    ToldToCampaign,
+    /// A new leader has just appended the first entry of its term.
+    FirstAppend,
+    /// A server whose log was truncated before has just become leader.
+    ElectedAfterTruncation,
+    /// A part of a snapshot has arrived, and others are missing.
+    PartialSnapshot,
+    /// A new log file has replaced the old one, and the directory is not yet synced.
+    Renamed,
+    /// A joint configuration is in force on this server; others may not know of it.
+    Joint,
+    /// A server has put a configuration in force in which a learner becomes a voter.
+    Promoted,
+    /// A leader has just served a read under its lease.
+    LeaseRead,
+    /// A request was rejected because its session has expired.
+    SessionExpired,
+    /// A server has read its log after a restart, and what it read is not yet synced.
+    Recovered,
 }
 
 impl Trigger {
     /// All triggers.
-    pub const ALL: [Trigger; 8] = [
+    pub const ALL: [Trigger; 19] = [
         Trigger::Unsynced,
         Trigger::Voting,
         Trigger::Elected,
@@ -38,6 +60,17 @@ impl Trigger {
         Trigger::Committed,
         Trigger::Rewriting,
         Trigger::Installed,
+        Trigger::Candidacy,
+        Trigger::ToldToCampaign,
+        Trigger::FirstAppend,
+        Trigger::ElectedAfterTruncation,
+        Trigger::PartialSnapshot,
+        Trigger::Renamed,
+        Trigger::Joint,
+        Trigger::Promoted,
+        Trigger::LeaseRead,
+        Trigger::SessionExpired,
+        Trigger::Recovered,
     ];
 
     /// The trigger's name in a plan.
@@ -52,6 +85,17 @@ impl Trigger {
             Trigger::Committed => "committed",
             Trigger::Rewriting => "rewriting",
             Trigger::Installed => "installed",
+            Trigger::Candidacy => "candidacy",
+            Trigger::ToldToCampaign => "told-to-campaign",
+            Trigger::FirstAppend => "first-append",
+            Trigger::ElectedAfterTruncation => "elected-after-truncation",
+            Trigger::PartialSnapshot => "partial-snapshot",
+            Trigger::Renamed => "renamed",
+            Trigger::Joint => "joint",
+            Trigger::Promoted => "promoted",
+            Trigger::LeaseRead => "lease-read",
+            Trigger::SessionExpired => "session-expired",
+            Trigger::Recovered => "recovered",
         }
     }
 }

@@ -214,6 +214,9 @@ impl<'a, M: Clone + Display> Host<'a, M> {
     /// States a fact about this node. A fact that contradicts earlier ones breaks a property. Facts that the system does
     /// not support are dropped.
     ///
+    /// State a promise (a vote, a candidacy, an acknowledgement, a read) right before the message that makes it: a crash
+    /// in the middle of a step comes before or after both.
+    ///
     /// A server can claim and promise. What is durable, only its disk states ([`Disk::attach`]); what happened to a
     /// server, only the world. A lying server does not compile:
     ///
@@ -232,18 +235,24 @@ impl<'a, M: Clone + Display> Host<'a, M> {
     /// disk does not save any more. Liveness is not required of it meanwhile. After a failed sync, the server
     /// is restarted once the disk works again.
     pub fn fail_stop(&mut self, reason: &str) {
-        self.world.fail_stop(self.node, reason.to_owned());
+        if !self.world.is_cut(self.node) {
+            self.world.fail_stop(self.node, reason.to_owned());
+        }
     }
 
     /// Fires a trigger that only the server can see.
     pub fn fire_trigger(&mut self, trigger: Trigger) {
-        self.world.fire_trigger(trigger, self.node);
+        if !self.world.is_cut(self.node) {
+            self.world.fire_trigger(trigger, self.node);
+        }
     }
 
     /// Counts a milestone that only the server can see: one of [`RUN_MILESTONES`](crate::outcome::RUN_MILESTONES), or one
     /// of its system.
     pub fn count_milestone(&mut self, milestone: &'static str) {
-        self.world.count_milestone(milestone);
+        if !self.world.is_cut(self.node) {
+            self.world.count_milestone(milestone);
+        }
     }
 
     /// Adds a note to the trace, shown as it is. The closure runs only if the trace is recorded.

@@ -48,6 +48,18 @@ pub struct Disk {
     last_power_loss: u64,
     /// Facts, each with the write that must be durable before it holds; the numbers only grow.
     pending_facts: VecDeque<(u64, DiskFact)>,
+    /// Set while a crash in the middle of a step is due.
+    fuse: Option<Box<Fuse>>,
+}
+
+/// Counts what a server still does to the world before it crashes in the middle of a step.
+#[derive(Clone, Debug)]
+struct Fuse {
+    /// How many things are still carried out.
+    left: u64,
+    /// The disk as it was before the first thing that is not carried out. The server's code goes on to the end of its
+    /// step on a disk that is thrown away.
+    frozen: Option<Disk>,
 }
 
 /// What a sync makes durable: all writes up to this number.
@@ -123,6 +135,7 @@ impl Disk {
     /// `write` gets the file's own buffer, so that nothing is copied. It must not change what is there.
     /// Panics if the buffer gets shorter.
     pub fn append(&mut self, file: FileName, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
+        self.take_effect();
         self.last_write += 1;
         let number = self.last_write;
         let file = self.file_mut(file);
@@ -136,6 +149,7 @@ impl Disk {
 
     /// Truncates a file to `length` bytes, as one write. Panics if it is shorter.
     pub fn truncate(&mut self, file: FileName, length: u64) {
+        self.take_effect();
         self.last_write += 1;
         let number = self.last_write;
         let file = self.file_mut(file);
@@ -162,6 +176,7 @@ impl Disk {
     /// not the contents of the renamed file are. Panics if there is no file `from`.
     pub fn rename(&mut self, from: FileName, to: FileName) {
         assert!(from != to, "cannot rename {from} to its own name");
+        self.take_effect();
         self.last_write += 1;
         let file = self.take_file(from);
         let replaced = match self.files.iter_mut().find(|(name, _)| *name == to) {
@@ -176,6 +191,7 @@ impl Disk {
 
     /// Removes a file, as one write. Panics if there is none of this name.
     pub fn remove(&mut self, name: FileName) {
+        self.take_effect();
         self.last_write += 1;
         let file = self.take_file(name);
         self.push_name_change(NameChange::Removed { name, file });
@@ -185,6 +201,44 @@ impl Disk {
     /// `Started` is then held against what this states.
     pub fn attach(&mut self, fact: DiskFact) {
         self.pending_facts.push_back((self.last_write, fact));
+    }
+
+    /// After this many more things that the server does to the world, nothing is carried out any more, until
+    /// [`Disk::end_fuse`].
+    pub(crate) fn set_fuse(&mut self, effects: u64) {
+        self.fuse = Some(Box::new(Fuse { left: effects, frozen: None }));
+    }
+
+    /// Counts one thing that the server does to the world. Returns whether it is carried out.
+    #[inline]
+    pub(crate) fn take_effect(&mut self) -> bool {
+        self.fuse.is_none() || self.burn_fuse()
+    }
+
+    #[cold]
+    fn burn_fuse(&mut self) -> bool {
+        let Some(mut fuse) = self.fuse.take() else { return true };
+        let is_carried_out = fuse.frozen.is_none() && fuse.left > 0;
+        if is_carried_out {
+            fuse.left -= 1;
+        } else if fuse.frozen.is_none() {
+            fuse.frozen = Some(self.clone());
+        }
+        self.fuse = Some(fuse);
+        is_carried_out
+    }
+
+    /// Whether nothing is carried out any more.
+    #[must_use]
+    pub(crate) fn is_cut(&self) -> bool {
+        self.fuse.as_ref().is_some_and(|fuse| fuse.frozen.is_some())
+    }
+
+    /// Removes the fuse. If it has burned down, the disk is again what it was at that moment.
+    pub(crate) fn end_fuse(&mut self) {
+        if let Some(frozen) = self.fuse.take().and_then(|fuse| fuse.frozen) {
+            *self = frozen;
+        }
     }
 
     /// Starts a sync of everything that is written by now.

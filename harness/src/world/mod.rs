@@ -29,7 +29,7 @@ use operator::OperatorState;
 
 use crate::outcome::{
     Actor, Evidence, EvidenceKind, Failure, FailureCause, LIVENESS, MessageFate, Mismatch, Options,
-    READ_ANSWERED, TraceEvent, TraceLine, Traffic,
+    READ_ANSWERED, STEP_CUT, TraceEvent, TraceLine, Traffic,
 };
 use crate::plan::{Plan, Supports, Trigger};
 use crate::support::logs;
@@ -37,8 +37,8 @@ use crate::support::rng::RngStream;
 use crate::workload::client::{ClientContext, Timer};
 use crate::workload::{Reply, Request, RequestBody};
 use invariants::{
-    ClientFact, Contract, Digest, DiskFact, Fact, Node, Operation, Position, RequestId, Response, Role,
-    ServerFact, ServerState, Term, Time, WorldFact,
+    ClientFact, Configuration, Contract, Digest, DiskFact, Fact, Node, Operation, Position, RequestId,
+    Response, Role, ServerFact, ServerState, Term, Time, WorldFact,
 };
 use std::fmt::Display;
 
@@ -57,9 +57,11 @@ pub struct World<M> {
     pub(crate) observer: Observer,
     operator: OperatorState,
     /// Triggers that some fault waits for, one bit each.
-    pub(crate) awaited_triggers: u8,
+    pub(crate) awaited_triggers: u32,
     /// Triggers that fired and were not handled yet, with their nodes.
     pub(crate) fired_triggers: Vec<(Trigger, Node)>,
+    /// Nodes whose servers are to crash in the middle of a step, one bit each.
+    armed_nodes: u32,
     /// Something must be handled before the next event.
     pub(crate) interrupt_pending: bool,
     trace_enabled: bool,
@@ -103,6 +105,7 @@ impl<M: Clone + Display> World<M> {
             operator: OperatorState::new(plan.initial_voters(), contract.steps),
             awaited_triggers: 0,
             fired_triggers: Vec::new(),
+            armed_nodes: 0,
             interrupt_pending: false,
             trace_enabled: options.record.trace,
             timeline: Vec::new(),
@@ -167,6 +170,9 @@ impl<M: Clone + Display> World<M> {
     /// Sends a message from one server to another.
     #[inline]
     pub fn send(&mut self, from: Node, to: Node, message: M) {
+        if !self.take_effect(from) {
+            return;
+        }
         if let Some(traffic) = &mut self.traffic {
             traffic.count(&message);
         }
@@ -191,6 +197,9 @@ impl<M: Clone + Display> World<M> {
 
     /// Sends a server's reply to a client.
     pub fn reply(&mut self, from: Node, client: u64, reply: Reply) {
+        if !self.take_effect(from) {
+            return;
+        }
         let step = self.step;
         if !(1..=self.plan.clients.count + 1).contains(&client) {
             let (id, response) = (reply.id, reply.response.to_string());
@@ -217,6 +226,9 @@ impl<M: Clone + Display> World<M> {
 
     /// Starts a sync of everything that is written by now.
     pub fn sync(&mut self, node: Node, token: u64) {
+        if !self.take_effect(node) {
+            return;
+        }
         let disk = &self.plan.disk;
         let node_state = &mut self.nodes[node as usize - 1];
         let draw = node_state.storage.sync_draws.at(u64::from(node_state.storage.syncs_started));
@@ -264,10 +276,11 @@ impl<M: Clone + Display> World<M> {
         let World { nodes, observer, now, step, supports, .. } = self;
         let node_state = &mut nodes[node as usize - 1];
         let (incarnation, saved_vote) = (node_state.incarnation, &mut node_state.storage.saved_vote);
-        let (mut passed, mut voted) = (true, false);
+        let (mut passed, mut voted, mut campaigns) = (true, false, false);
         node_state.storage.disk.end_sync(ticket, |fact| {
             if let DiskFact::Saved { term, vote, .. } = fact {
                 voted |= vote.is_some() && *saved_vote != (term, vote);
+                campaigns |= vote == Some(node) && *saved_vote != (term, vote);
                 *saved_vote = (term, vote);
             }
             passed &= !supports.facts || observer.record_fact(*now, *step, node, incarnation, fact.into());
@@ -275,6 +288,9 @@ impl<M: Clone + Display> World<M> {
         self.interrupt_pending |= !passed;
         if voted {
             self.fire_trigger(Trigger::Voting, node);
+        }
+        if campaigns {
+            self.fire_trigger(Trigger::Candidacy, node);
         }
     }
 
@@ -287,8 +303,93 @@ impl<M: Clone + Display> World<M> {
             ServerFact::Applied { .. } | ServerFact::Restored { .. } | ServerFact::ReadServed { .. }
         );
         if self.supports.facts || (of_application && self.supports.application_facts) {
-            self.record_fact(node, fact);
+            if self.armed_nodes == 0 {
+                self.record_fact(node, fact);
+            } else {
+                self.record_armed_fact(node, fact);
+            }
         }
+    }
+
+    /// Records a fact of a server that may be about to crash in the middle of this step. A promise waits for the message
+    /// that makes it, so that the crash is before or after both; what follows the crash is not stated.
+    #[cold]
+    fn record_armed_fact(&mut self, node: Node, fact: ServerFact) {
+        let is_armed = self.is_armed(node);
+        let node_state = self.node_state_mut(node);
+        match fact {
+            _ if node_state.storage.disk.is_cut() => {}
+            ServerFact::Voted { .. }
+            | ServerFact::Campaigned { .. }
+            | ServerFact::Acknowledged { .. }
+            | ServerFact::ReadServed { .. }
+                if is_armed =>
+            {
+                node_state.held_promises.push(fact);
+            }
+            // To apply an entry is a thing of its own.
+            ServerFact::Applied { .. } if !node_state.storage.disk.take_effect() => {}
+            _ => self.record_fact(node, fact),
+        }
+    }
+
+    /// Counts one thing that a server does to the world. Returns whether it is carried out; if so, the promises that it
+    /// makes are stated with it.
+    #[inline]
+    pub(crate) fn take_effect(&mut self, node: Node) -> bool {
+        self.armed_nodes == 0 || self.take_armed_effect(node)
+    }
+
+    #[cold]
+    fn take_armed_effect(&mut self, node: Node) -> bool {
+        let is_carried_out = self.node_state_mut(node).storage.disk.take_effect();
+        if is_carried_out {
+            self.state_held_promises(node);
+        }
+        is_carried_out
+    }
+
+    fn state_held_promises(&mut self, node: Node) {
+        for promise in std::mem::take(&mut self.node_state_mut(node).held_promises) {
+            self.record_fact(node, promise);
+        }
+    }
+
+    /// Whether a crash of this server in the middle of a step is due.
+    #[inline]
+    pub(crate) fn is_armed(&self, node: Node) -> bool {
+        self.armed_nodes & 1 << node != 0
+    }
+
+    /// Whether nothing of what this server does is carried out any more.
+    #[inline]
+    pub(crate) fn is_cut(&self, node: Node) -> bool {
+        self.armed_nodes != 0 && self.node_state(node).storage.disk.is_cut()
+    }
+
+    /// Lets a server crash after so many more things that it does to the world.
+    pub(crate) fn arm(&mut self, node: Node, effects: u64) {
+        self.armed_nodes |= 1 << node;
+        self.node_state_mut(node).storage.disk.set_fuse(effects);
+    }
+
+    /// Ends a step of an armed server. Returns whether the step was cut; the server is then no longer armed.
+    pub(crate) fn end_armed_step(&mut self, node: Node) -> bool {
+        if !self.is_cut(node) {
+            self.state_held_promises(node);
+            return false;
+        }
+        self.disarm(node);
+        self.count_milestone(STEP_CUT);
+        true
+    }
+
+    /// The server does not crash any more, unless it has.
+    pub(crate) fn disarm(&mut self, node: Node) {
+        self.armed_nodes &= !(1 << node);
+        let node_state = self.node_state_mut(node);
+        node_state.held_promises.clear();
+        node_state.storage.disk.end_fuse();
     }
 
     /// Records a fact that a server states about itself, or that the environment states about a server.
@@ -297,8 +398,28 @@ impl<M: Clone + Display> World<M> {
         let fact = fact.into();
         if self.awaited_triggers != 0 {
             match fact {
-                Fact::Leads { .. } => self.fire_trigger(Trigger::Elected, node),
-                Fact::Truncated { .. } => self.fire_trigger(Trigger::Truncated, node),
+                Fact::Started { .. } => self.fire_trigger(Trigger::Recovered, node),
+                Fact::Leads { .. } => {
+                    self.fire_trigger(Trigger::Elected, node);
+                    if std::mem::take(&mut self.node_state_mut(node).has_truncated) {
+                        self.fire_trigger(Trigger::ElectedAfterTruncation, node);
+                    }
+                }
+                Fact::Truncated { .. } => {
+                    self.node_state_mut(node).has_truncated = true;
+                    self.fire_trigger(Trigger::Truncated, node);
+                }
+                Fact::Appended { term, .. } if self.is_first_of_leader(node, term) => {
+                    self.fire_trigger(Trigger::FirstAppend, node);
+                }
+                Fact::Configured { ref configuration, .. } => {
+                    if !configuration.joint.is_empty() {
+                        self.fire_trigger(Trigger::Joint, node);
+                    }
+                    if self.promotes(node, configuration) {
+                        self.fire_trigger(Trigger::Promoted, node);
+                    }
+                }
                 Fact::Acknowledged { .. } => self.fire_trigger(Trigger::Acknowledged, node),
                 Fact::Committed { .. } if self.leading_term(node).is_some() => {
                     self.fire_trigger(Trigger::Committed, node)
@@ -309,6 +430,21 @@ impl<M: Clone + Display> World<M> {
         }
         let incarnation = self.nodes[node as usize - 1].incarnation;
         self.interrupt_pending |= !self.observer.record_fact(self.now, self.step, node, incarnation, fact);
+    }
+
+    /// Whether an entry of this term is the first that this server appends as leader of it.
+    fn is_first_of_leader(&self, node: Node, term: Term) -> bool {
+        self.server_state(node).is_some_and(|server| {
+            server.leading_term() == Some(term) && server.term_at(server.last_index()) != Some(term)
+        })
+    }
+
+    /// Whether a configuration that this server puts in force makes a voter of a learner.
+    fn promotes(&self, node: Node, configuration: &Configuration) -> bool {
+        let before = self.server_state(node).and_then(ServerState::configuration);
+        before.is_some_and(|before| {
+            before.learners.iter().any(|learner| configuration.voters.contains(learner))
+        })
     }
 
     /// Stops a server until its next incarnation, for this reason; liveness is not required of it meanwhile.

@@ -5,7 +5,7 @@ use super::disk::{Disk, SyncTicket};
 use super::event::Event;
 use crate::plan::Plan;
 use crate::support::rng::{self, CounterRng, RngStream, label};
-use invariants::{Node, RequestId, Term, Time};
+use invariants::{Node, RequestId, ServerFact, Term, Time};
 
 /// Due time of a timer that is not armed.
 pub(crate) const NEVER: Time = Time::MAX;
@@ -40,6 +40,10 @@ pub(crate) struct NodeState<M> {
     pub(crate) unanswered: Vec<UnansweredRequest>,
     /// When the timer that was pushed last fires; [`NEVER`] if none is valid.
     pub(crate) timer_due: Time,
+    /// Promises that wait for the message that makes them, while a crash in the middle of a step is due.
+    pub(crate) held_promises: Vec<ServerFact>,
+    /// Whether the log was truncated and the server has not led since. Only kept while a fault waits for a trigger.
+    pub(crate) has_truncated: bool,
     /// Why the server has fail-stopped, if it has.
     pub(crate) fail_stop_reason: Option<String>,
     /// Whether the disk was wiped, and no change that may be in force has added the server since.
@@ -137,6 +141,8 @@ impl<M> NodeState<M> {
             paused_events: Vec::new(),
             unanswered: Vec::new(),
             timer_due: NEVER,
+            held_promises: Vec::new(),
+            has_truncated: false,
             fail_stop_reason: None,
             awaiting_rejoin: false,
         }

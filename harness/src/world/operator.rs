@@ -83,6 +83,9 @@ impl<M: Clone + Display> World<M> {
 
     /// Takes a server's response to an operator's command. Only the first response counts.
     pub(crate) fn respond_to_operator(&mut self, node: Node, request: u64, response: &OperatorResponse) {
+        if !self.take_effect(node) {
+            return;
+        }
         let pending = &mut self.operator.pending;
         let Some(index) = pending.iter().position(|open| (open.0, open.1) == (request, node)) else { return };
         let (.., is_change) = pending.remove(index);

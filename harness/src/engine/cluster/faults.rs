@@ -22,7 +22,16 @@ pub(super) struct Faults {
     /// The node whose disk was wiped. At most one: Raft promises nothing if several servers forget their
     /// promises.
     wiped_node: Option<Node>,
+    /// For each node the crash in the middle of a step that is due.
+    armed: Vec<Option<MidStep>>,
     strike_counts: [u64; FaultKind::ALL.len()],
+}
+
+/// How a server crashes in the middle of a step.
+#[derive(Clone, Copy)]
+struct MidStep {
+    power_loss: bool,
+    lasts: SimDuration,
 }
 
 impl Faults {
@@ -34,6 +43,7 @@ impl Faults {
             trigger_node: None,
             down_counts: vec![0; plan.nodes as usize],
             wiped_node: None,
+            armed: vec![None; plan.nodes as usize],
             strike_counts: [0; FaultKind::ALL.len()],
         }
     }
@@ -129,6 +139,8 @@ impl<S: Server> Cluster<S> {
             self.end_fault(number);
         }
         self.world.net.heal();
+        (1..=self.world.plan().nodes).for_each(|node| self.world.disarm(node));
+        self.faults.armed.fill(None);
         self.faults.waiting.clear();
         self.world.awaited_triggers = 0;
         self.world.fired_triggers.clear();
@@ -155,6 +167,25 @@ impl<S: Server> Cluster<S> {
         self.world.trace(leader, || TraceEvent::LeaderCrash);
         self.take_down(leader, false);
         self.schedule_end(ActiveFault::Crash(Down(vec![leader])), lasts);
+    }
+
+    /// Ends a step of a server, or its boot. If it was cut, the server crashes.
+    #[inline]
+    pub(super) fn end_step(&mut self, node: Node) {
+        if self.world.is_armed(node) {
+            self.end_armed_step(node);
+        }
+    }
+
+    #[cold]
+    fn end_armed_step(&mut self, node: Node) {
+        if self.world.end_armed_step(node)
+            && let Some(MidStep { power_loss, lasts }) = self.faults.armed[node as usize - 1].take()
+        {
+            self.world.trace(node, || TraceEvent::StepCut);
+            self.take_down(node, power_loss);
+            self.schedule_end(ActiveFault::Crash(Down(vec![node])), lasts.0);
+        }
     }
 
     /// Whether the group can do without this server's promises: no other disk is damaged or wiped, and no
@@ -234,6 +265,16 @@ impl<S: Server> FaultHost for Cluster<S> {
             // The process is down already, but its page cache survived so far.
             self.lose_power(node);
         }
+    }
+
+    fn crash_mid_step(&mut self, node: Node, effects: u64, power_loss: bool, lasts: SimDuration) -> bool {
+        let armed = &mut self.faults.armed[node as usize - 1];
+        if armed.is_some() {
+            return false;
+        }
+        *armed = Some(MidStep { power_loss, lasts });
+        self.world.arm(node, effects);
+        true
     }
 
     fn let_restart(&mut self, node: Node) {

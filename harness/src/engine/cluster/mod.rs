@@ -172,6 +172,7 @@ impl<S: Server> Cluster<S> {
         self.leave(entered);
         self.running_node = None;
         self.servers[node as usize - 1] = Some(server);
+        self.end_step(node);
         self.rearm_timer(node);
     }
 
@@ -234,9 +235,10 @@ impl<S: Server> Cluster<S> {
         self.world.interrupt_pending = true;
     }
 
-    /// Arms the timers of servers whose tasks may have begun to sleep since they were stepped.
+    /// Ends the steps of tasks, and arms the timers of servers whose tasks may have begun to sleep since they were stepped.
     pub fn rearm_timers(&mut self) {
         for node in 1..=self.servers.len() as u64 {
+            self.end_step(node);
             if self.world.node_state(node).pause_count == 0 {
                 self.rearm_timer(node);
             }
@@ -412,6 +414,7 @@ impl<S: Server> Cluster<S> {
         let entered = self.logs.is_some().then(|| logs::enter(node));
         server.step(&mut Host::new(&mut self.world, node), arrival);
         self.leave(entered);
+        self.end_step(node);
         self.rearm_timer(node);
         self.record_digest();
     }

@@ -360,14 +360,21 @@ impl<S: Server> Cluster<S> {
     }
 
     /// Healthy members: servers in every configuration that may be in force, or in one of them and in the
-    /// configuration that `of` claims. So a claim only adds to what is required.
+    /// configuration that `of` claims. So a claim only adds to what is required. It does not say which disk of a server it
+    /// means: where an earlier one may be the member, it adds nothing.
     fn group_members(&self, of: Node) -> impl Iterator<Item = Node> {
         let possible = self.world.possible_configurations();
         let claimed = self.world.server_state(of).and_then(ServerState::configuration);
+        let is_ambiguous = |Member { node, disk_generation }| {
+            (0..disk_generation)
+                .any(|disk_generation| possible.any_contains(Member { node, disk_generation }))
+        };
         self.participants().filter(move |node| {
             let member = self.world.member(*node);
             possible.all_contain(member)
-                || possible.any_contains(member) && claimed.is_some_and(|group| group.has(*node))
+                || possible.any_contains(member)
+                    && !is_ambiguous(member)
+                    && claimed.is_some_and(|group| group.has(*node))
         })
     }
 

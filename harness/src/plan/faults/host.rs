@@ -17,6 +17,9 @@ pub(crate) trait FaultHost {
     fn current_leader(&self) -> Option<Node>;
     /// Takes a node down, with or without a loss of power. If it is down already, it stays down longer.
     fn take_down(&mut self, node: Node, power_loss: bool);
+    /// Lets a server crash after so many more things that it does to the world, with or without a loss of power, and
+    /// restart later. Returns false if such a crash is due already.
+    fn crash_mid_step(&mut self, node: Node, effects: u64, power_loss: bool, lasts: SimDuration) -> bool;
     /// Lets a node restart, unless another fault keeps it down.
     fn let_restart(&mut self, node: Node);
     /// Pauses a server. Returns its incarnation.

@@ -10,6 +10,7 @@ mod host;
 mod slot;
 mod fields;
 mod crash;
+mod mid_step_crash;
 mod power_loss;
 mod pause;
 mod one_way_partition;
@@ -38,6 +39,8 @@ use fields::{FaultName, JumpBy, read_field};
 pub(crate) use host::{Begun, Down, FaultHost, NetworkDegradation};
 use host::{Blocked, End};
 pub use leave::Leave;
+pub(super) use mid_step_crash::MAX_EFFECTS;
+pub use mid_step_crash::MidStepCrash;
 pub use one_way_partition::OneWayPartition;
 pub use partition::Partition;
 pub use pause::Pause;
@@ -73,6 +76,7 @@ fault_kinds! {
     Leave,
     DiskError,
     Wipe,
+    MidStepCrash,
 }
 
 fault_fields! {
@@ -93,6 +97,8 @@ fault_fields! {
     learners: Vec<Target>,
     remove: Vec<Target>,
     by_joint: bool,
+    effects: u64,
+    power_loss: bool,
 }
 
 /// One fault.

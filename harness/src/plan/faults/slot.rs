@@ -22,6 +22,8 @@ pub(crate) enum Slot<'a> {
     ClockJump(&'a mut SimDuration),
     /// Milliseconds by which a wall clock jumps.
     WallJump(&'a mut i64),
+    /// How many things a server still does before it crashes.
+    Effects(&'a mut u64),
     /// Whether something more happens.
     Flag(&'a mut bool),
 }
@@ -39,6 +41,8 @@ impl Slot<'_> {
             Slot::Probability(probability) => probability.0 = 0,
             Slot::Delay(delay) => delay.0 /= 2,
             Slot::SyncFactor(factor) => *factor = (*factor / 2).max(1),
+            Slot::Effects(0) => return false,
+            Slot::Effects(effects) => *effects /= 2,
             Slot::ClockRate(by) | Slot::WallJump(by) => *by /= 2,
             Slot::ClockJump(by) => by.0 = (by.0 / 2).max(1),
             Slot::Flag(flag) => return std::mem::take(flag),

@@ -3,6 +3,7 @@
 use super::entry::{fact_configuration, payload_digest};
 use crate::outcome::{LEASE_READ, PROPOSAL_FORWARDED, READ_FORWARDED, TRANSFER_ABORTED, TRANSFER_COMPLETED};
 use crate::parts::{Application, OpenRequests, Requester};
+use crate::plan::Trigger;
 use crate::server::{Host, OperatorResponse};
 use crate::workload::{ClientResponse, Reply};
 use bytes::Bytes;
@@ -85,6 +86,9 @@ impl ApplicationLane {
         }
         if let Requester::Client { client, request } = self.take_request(request) {
             self.application.read(host, client, &request);
+        }
+        if confirmed == ReadConfirmation::Lease {
+            host.fire_trigger(Trigger::LeaseRead);
         }
     }
 

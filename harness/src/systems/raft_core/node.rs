@@ -11,7 +11,7 @@ use super::entry::{
 };
 use crate::parts::wal::{DamagedFile, WalCheckpoint};
 use crate::parts::{DurableLog, Requester, Rewrite, Save, StatedState, SyncOutcome};
-use crate::plan;
+use crate::plan::{self, Trigger};
 use crate::server::{Arrival, BugInfo, Host, LocalTime, OperatorCommand, Server};
 use bytes::Bytes;
 use invariants::{LogId, ServerFact};
@@ -120,7 +120,10 @@ impl RunningServer {
     fn handle_arrival(&mut self, host: &mut CoreHost<'_>, arrival: Arrival<Envelope>) {
         let input = match arrival {
             Arrival::Timer => Input::Timer,
-            Arrival::Message { message, .. } => Input::Receive(self.replace_timestamp(host, message)),
+            Arrival::Message { message, .. } => {
+                fire_trigger_of(host, &message.message);
+                Input::Receive(self.replace_timestamp(host, message))
+            }
             Arrival::Request { client, request } => {
                 let number = self.application.add_request(host, Requester::Client { client, request });
                 if request.read_operation().is_some() {
@@ -287,6 +290,17 @@ impl RunningServer {
             }
             _ => {}
         }
+    }
+}
+
+/// Fires the trigger that the arrival of a message is, if any.
+fn fire_trigger_of(host: &mut CoreHost<'_>, message: &Message) {
+    match message {
+        Message::TimeoutNow { .. } => host.fire_trigger(Trigger::ToldToCampaign),
+        Message::InstallSnapshot { chunk, .. } if chunk.offset + (chunk.data.len() as u64) < chunk.size => {
+            host.fire_trigger(Trigger::PartialSnapshot);
+        }
+        _ => {}
     }
 }
 
