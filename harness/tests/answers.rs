@@ -51,7 +51,10 @@ fn sessions_expire_by_the_clock_of_the_leader_and_not_of_a_follower() {
 fn a_client_learns_that_the_disk_of_a_server_has_failed() {
     let mut plan = plan_with_writes();
     let lasts = SimDuration::millis(1_000);
-    plan.faults = vec![fault(SimDuration::millis(2_000), DiskError { node: Target::Leader, lasts })];
+    plan.faults = vec![fault(
+        SimDuration::millis(2_000),
+        DiskError { node: Target::Leader, drops: false, once: false, lasts },
+    )];
     let record = run_traced::<RaftServer>(&plan);
     assert!(count_responses(&record, "disk failed") > 0);
     assert_eq!(count_responses(&record, "busy"), 0);

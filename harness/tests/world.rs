@@ -178,7 +178,7 @@ fn a_stalled_disk_completes_its_syncs_when_the_stall_ends() {
 fn a_failed_sync_is_reported_and_the_server_restarts_when_the_disk_works_again() {
     let mut plan = plan_without_faults(1, SimDuration::millis(50));
     let (node, lasts) = (Target::Node(1), SimDuration::millis(20));
-    plan.faults = vec![fault(SimDuration::millis(1), DiskError { node, lasts })];
+    plan.faults = vec![fault(SimDuration::millis(1), DiskError { node, drops: false, once: false, lasts })];
     plan.bounds.leader = 0;
     assert_eq!(
         said_lines(&run_traced::<Writer>(&plan)),
@@ -189,7 +189,7 @@ fn a_failed_sync_is_reported_and_the_server_restarts_when_the_disk_works_again()
     plan.fault_phase = SimDuration::millis(10);
     assert_eq!(said_lines(&run_traced::<Writer>(&plan)).last().unwrap(), "10 n1 finds [1, 2]");
     // Without a sync during the fault nothing happens.
-    plan.faults = vec![fault(SimDuration::millis(6), DiskError { node, lasts })];
+    plan.faults = vec![fault(SimDuration::millis(6), DiskError { node, drops: false, once: false, lasts })];
     assert_eq!(said_lines(&run_traced::<Writer>(&plan)), ["0 n1 finds []", "5 n1 Synced(1)"]);
 }
 
@@ -201,7 +201,7 @@ fn a_failed_sync_makes_nothing_durable() {
         plan.seed = seed;
         let (node, lasts) = (Target::Node(1), SimDuration::millis(10));
         plan.faults = vec![
-            fault(SimDuration::millis(1), DiskError { node, lasts }),
+            fault(SimDuration::millis(1), DiskError { node, drops: false, once: false, lasts }),
             fault(SimDuration::millis(8), PowerLoss { nodes: vec![node], lasts }),
         ];
         plan.bounds.leader = 0;
@@ -297,7 +297,10 @@ fn a_wiped_server_counts_again_once_it_may_have_been_added_again() {
         .collect();
     assert_eq!(rejoined, [(30, 2)], "only the wiped server, and once");
 
-    plan.faults = vec![fault(SimDuration::millis(1), DiskError { node, lasts: SimDuration::millis(20) })];
+    plan.faults = vec![fault(
+        SimDuration::millis(1),
+        DiskError { node, drops: false, once: false, lasts: SimDuration::millis(20) },
+    )];
     let failure = |record: RunRecord| match record.outcome.verdict {
         Verdict::Failed(failure) => failure,
         verdict => panic!("{verdict:?}"),
@@ -318,7 +321,7 @@ fn plan_with_disk_errors(seed: u64) -> Plan {
         let node = Target::Node((number * 7 + seed) % plan.nodes + 1);
         let at = SimDuration(number * 500_000_000);
         let lasts = SimDuration::millis(20 + number * 37 % 400);
-        plan.faults.push(fault(at, DiskError { node, lasts }));
+        plan.faults.push(fault(at, DiskError { node, drops: false, once: false, lasts }));
         if number % 3 == 0 {
             let at = SimDuration(at.0 + lasts.0 - 10_000_000);
             plan.faults.push(fault(at, PowerLoss { nodes: vec![node], lasts: SimDuration::millis(50) }));

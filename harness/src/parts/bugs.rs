@@ -71,6 +71,18 @@ raft_core::bugs! {
             first: "persist-before-reply",
             consequence: "after a power loss the old log is back: term, vote and entries are lost",
         }
+        DroppedWritesTrusted {
+            id: "Z27", name: "dropped-writes-trusted", at: "durable_log.rs",
+            breaks: "Recovery syncs what it has read, and does not write it again",
+            first: "persist-before-reply",
+            consequence: "what a failed sync dropped is acknowledged after a restart: a power loss loses it",
+        }
+        LogRemovedBeforeRename {
+            id: "Z28", name: "log-removed-before-rename", at: "durable_log.rs",
+            breaks: "The old log is removed before the new one gets its name",
+            first: "monotonic-term",
+            consequence: "a server that crashes between the two has no log: it forgets votes and acknowledged entries",
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 //! meanwhile, as they do until the recovered log is durable. So memory may be ahead of the file by any number of saves.
 //!
 //! After a failed sync the log writes nothing more: what the sync covered may be lost, and no later sync would report
-//! that. A restart reads what is on the disk.
+//! that. A restart reads what the page cache shows, and writes again what it does not know to be durable.
 //!
 //! A server uses it like this:
 //!
@@ -144,6 +144,9 @@ impl DurableLog {
             opened => opened,
         };
         let (mut wal, mut recovered) = opened?;
+        if bug != Some(LogBug::DroppedWritesTrusted) {
+            host.disk().write_again(FILE, recovered.known_durable);
+        }
         // A log that keeps entries from before its snapshot says where it begins.
         if bug == Some(LogBug::StaleSegmentAfterSnapshot)
             && let Some(checkpoint) = &mut recovered.checkpoint
@@ -305,7 +308,12 @@ impl DurableLog {
             return;
         }
         let (id, facts) = self.pending_rewrite.take().expect("a new log must belong to a save");
+        let removes = host.plan().enabled_bug(LogBug::named) == Some(LogBug::LogRemovedBeforeRename);
         let disk = host.disk();
+        // Between the two there is no log.
+        if removes && disk.contains(FILE) {
+            disk.remove(FILE);
+        }
         self.wal.switch_to_new_file(disk);
         facts.into_iter().for_each(|fact| disk.attach(fact));
         self.last_written = id;

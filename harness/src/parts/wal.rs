@@ -36,6 +36,10 @@
 //! entries, a term or a vote are lost, and the node must neither vote nor acknowledge. A head is durable
 //! before its file becomes the log, so a bad head is always damage.
 //!
+//! **Failed syncs.** The page cache may show records that an earlier incarnation failed to sync and that the disk has
+//! dropped: no sync makes them durable. So recovery writes everything again that no record says was durable, and then
+//! syncs.
+//!
 //! A truncated tail comes back if power fails before the truncation is durable; old records that look valid
 //! could then follow a shorter new one. So nothing is appended until a first sync after opening is done: see
 //! [`Wal::can_append`].
@@ -155,6 +159,9 @@ pub struct RecoveredLog {
     pub note: Bytes,
     /// How many records were read, not counting a head.
     pub records: u64,
+    /// Up to which offset the records say that the file is durable. The rest may have been dropped by a failed sync:
+    /// the caller must write it again.
+    pub known_durable: u64,
     /// How many bytes of a torn or lost tail were truncated.
     pub truncated_bytes: u64,
 }
@@ -179,8 +186,8 @@ impl fmt::Display for DamagedFile {
 impl Wal {
     /// Opens the log, reads it and truncates a torn or lost tail.
     ///
-    /// The page cache may be ahead of the disk even if nothing was truncated. The caller must start a sync
-    /// and pass its end to [`Wal::mark_durable`], and must neither promise nor append anything before.
+    /// The page cache may be ahead of the disk even if nothing was truncated. The caller must write again what
+    /// follows [`RecoveredLog::known_durable`], start a sync and pass its end to [`Wal::mark_durable`], and must neither promise nor append anything before.
     pub fn open(disk: &mut Disk, rng: &mut RngStream) -> Result<(Wal, RecoveredLog), DamagedFile> {
         if disk.contains(NEW_FILE) {
             disk.remove(NEW_FILE);
@@ -202,6 +209,7 @@ impl Wal {
             }
             file_id = Some(record.file_id);
             end = record.end();
+            recovered.known_durable = record.durable.max(recovered.known_durable);
         }
         if end < file.len() {
             if let Some(damage) = find_damage(&file, end, file_id) {

@@ -391,8 +391,10 @@ fn disk_error(episode: &mut EpisodeBuilder) -> SimDuration {
     if episode.rng.chance_percent(20) {
         nodes = episode.distinct_nodes(episode.nodes / 2);
     }
+    // Mostly as Linux does it.
+    let (drops, once) = (episode.rng.chance_percent(60), episode.rng.chance_percent(40));
     for node in nodes {
-        episode.add_fault(episode.at, DiskError { node, lasts });
+        episode.add_fault(episode.at, DiskError { node, drops, once, lasts });
         if episode.rng.chance_percent(40) {
             let at = episode.after(SimDuration::millis(lasts.0 / 1_000_000 * 9 / 10));
             let kind = FaultKind::PowerLoss(PowerLoss { nodes: vec![node], lasts: episode.downtime() });
@@ -404,7 +406,7 @@ fn disk_error(episode: &mut EpisodeBuilder) -> SimDuration {
 
 /// A leader with a slow clock is isolated, and responses to it may be late: its lease must not last longer than the
 /// voters' own promise.
-fn isolated_leader_with_lease(episode: &mut EpisodeBuilder) -> SimDuration {
+pub(super) fn isolated_leader_with_lease(episode: &mut EpisodeBuilder) -> SimDuration {
     let nodes = episode.nodes;
     let mut at = episode.at;
     for _ in 0..episode.rng.in_range(1, 3) {

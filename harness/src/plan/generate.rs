@@ -4,7 +4,7 @@
 //! Default plans are tuned to averages per seed: 6,000 to 12,000 events, at least 20 simulated seconds, 150 client
 //! operations, 2 leader changes and 1 power loss; heartbeats and their responses are at most half of all events.
 
-use super::episode::{EPISODES, Episode, EpisodeBuilder};
+use super::episode::{EPISODES, Episode, EpisodeBuilder, isolated_leader_with_lease};
 use super::faults::Slot;
 use super::faults::{BitRot, Crash, Wipe};
 use super::operator::{MEMBERSHIP_EPISODES, replace_server, transfer_leadership};
@@ -246,6 +246,10 @@ fn faults(
 ) -> Vec<Fault> {
     let mut swarm = PlanRng::new(seed, label::PLAN_SWARM, 0);
     let mut episodes = choose_episodes(&mut swarm);
+    // Where there are leases, faults aim at them.
+    if raft.lease_drift.is_some() && swarm.chance_percent(60) {
+        episodes.push((12, isolated_leader_with_lease));
+    }
     let mut operator = PlanRng::new(seed, label::PLAN_OPERATOR, 0);
     if operator.chance_percent(35) {
         episodes.push((operator.in_range(2, 12), transfer_leadership));

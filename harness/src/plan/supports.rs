@@ -127,6 +127,14 @@ supports! {
     damage "damage": |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::BitRot(_))),
     /// A server stops when a sync fails.
     failed_syncs "failed-syncs": |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::DiskError(_))),
+    /// After a restart a server writes again what a failed sync may have dropped.
+    dropped_writes "dropped-writes": |plan| {
+        for fault in &mut plan.faults {
+            if let FaultKind::DiskError(error) = &mut fault.kind {
+                error.drops = false;
+            }
+        }
+    },
     /// A leader whose disk hangs makes way for another.
     hung_disks "hung-disks": |plan| drop_permanent_fault(plan, PermanentFaultKind::StalledDisk),
     /// Servers recognise a request that they have executed before. Without it a client sends each write once.
@@ -182,7 +190,7 @@ mod tests {
             changed += u64::from(plan.faults != generate(seed).faults);
         }
         assert!(changed > 100, "{changed}");
-        assert_eq!(Supports::NOTHING.missing().len(), 20);
+        assert_eq!(Supports::NOTHING.missing().len(), 21);
         assert_eq!(
             Supports { chunks: false, ..Supports::ALL }.missing(),
             [("chunks", "Servers send snapshots in several parts.")]

@@ -19,8 +19,12 @@
 //! What is left after the loss is durable. The pending facts are dropped, since the server never learned that
 //! they held: recovery states what it finds.
 //!
-//! Not modelled: sectors that mix synced bytes with garbage; a file whose creation is lost, except after a
-//! lost name change; and writes that a failed sync has dropped (the next successful sync covers them).
+//! A failed sync may *drop* the appended bytes that it covered, as Linux does: the page cache goes on showing them, and
+//! takes them for clean. No later sync makes them durable, and a loss of power removes them. Only bytes that are
+//! written again become durable ([`Disk::write_again`]).
+//!
+//! Not modelled: sectors that mix synced bytes with garbage; and a file whose creation is lost, except after a
+//! lost name change.
 
 use crate::support::rng::RngStream;
 use invariants::DiskFact;
@@ -81,6 +85,8 @@ struct File {
     durable_prefix: usize,
     /// The newest write of any file when this file as a whole became durable.
     durable_since: u64,
+    /// Whether a failed sync has dropped a write: then writes become durable in any order.
+    is_patchy: bool,
 }
 
 /// One write that is not durable.
@@ -88,6 +94,18 @@ struct File {
 struct UnsyncedWrite {
     number: u64,
     change: WriteKind,
+    state: WriteState,
+}
+
+/// How far a write has come that is kept because it, or one before it, is not durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum WriteState {
+    /// The next sync makes it durable.
+    Dirty,
+    /// It is durable; one before it is not.
+    Durable,
+    /// A failed sync has dropped it.
+    Dropped,
 }
 
 #[derive(Clone, Debug)]
@@ -143,7 +161,7 @@ impl Disk {
         let durable_prefix = file.durable_prefix;
         write(&mut file.bytes);
         assert!(file.bytes.len() >= at, "an append must not shorten the file");
-        file.unsynced.push_back(UnsyncedWrite { number, change: WriteKind::Append { at, durable_prefix } });
+        file.push_write(number, WriteKind::Append { at, durable_prefix });
         at as u64
     }
 
@@ -163,7 +181,29 @@ impl Disk {
         file.durable_prefix = file.durable_prefix.min(to);
         // The removed bytes may include the record that guarded the rest.
         file.rot_limit = 0;
-        file.unsynced.push_back(UnsyncedWrite { number, change: WriteKind::Truncate { to, removed } });
+        file.push_write(number, WriteKind::Truncate { to, removed });
+    }
+
+    /// Writes the bytes of a file from `from` on once more, as reads show them, as one write. Bytes that were read may
+    /// have been dropped by a failed sync, of this incarnation or an earlier one: then a sync alone does not make them
+    /// durable. No effect beyond the end of the file.
+    pub fn write_again(&mut self, file: FileName, from: u64) {
+        self.take_effect();
+        self.last_write += 1;
+        let number = self.last_write;
+        let Some((_, file)) = self.files.iter_mut().find(|(name, _)| *name == file) else { return };
+        let mut end = file.bytes.len();
+        for write in file.unsynced.iter_mut().rev() {
+            match write.change {
+                WriteKind::Append { at, .. } => {
+                    if write.state == WriteState::Dropped && end as u64 > from {
+                        (write.number, write.state) = (number, WriteState::Dirty);
+                    }
+                    end = at;
+                }
+                WriteKind::Truncate { to, ref removed } => end = to + removed.len(),
+            }
+        }
     }
 
     /// Whether a file of this name exists, as the page cache shows it.
@@ -270,10 +310,41 @@ impl Disk {
         while self.name_changes.front().is_some_and(|change| change.number <= self.durable_write) {
             self.name_changes.pop_front();
         }
-        while self.pending_facts.front().is_some_and(|(number, _)| *number <= self.durable_write) {
+        let covered =
+            self.first_dropped().map_or(self.durable_write, |dropped| self.durable_write.min(dropped - 1));
+        while self.pending_facts.front().is_some_and(|(number, _)| *number <= covered) {
             let (_, fact) = self.pending_facts.pop_front().expect("the queue is not empty");
             emit(fact);
         }
+    }
+
+    /// A sync fails, and what it covered is dropped: reads still show it, and no later sync makes it durable.
+    pub(crate) fn drop_writes(&mut self, ticket: SyncTicket) {
+        if ticket.0 < self.last_power_loss {
+            return;
+        }
+        for (_, file) in &mut self.files {
+            let covered = file.unsynced.iter_mut().filter(|write| write.number <= ticket.0);
+            for write in covered.filter(|write| write.state == WriteState::Dirty) {
+                // The length of a file is in the journal, like its name.
+                if matches!(write.change, WriteKind::Append { .. }) {
+                    (write.state, file.is_patchy) = (WriteState::Dropped, true);
+                }
+            }
+        }
+    }
+
+    /// The oldest write that a failed sync has dropped: no fact after it holds.
+    fn first_dropped(&self) -> Option<u64> {
+        // A file that was replaced or removed may come back.
+        let former = self.name_changes.iter().filter_map(|change| match &change.change {
+            NameChange::Renamed { replaced, .. } => replaced.as_ref(),
+            NameChange::Removed { file, .. } => Some(file),
+            NameChange::Created { .. } => None,
+        });
+        let patchy = self.files.iter().map(|(_, file)| file).chain(former).filter(|file| file.is_patchy);
+        let dropped = patchy.flat_map(|file| &file.unsynced);
+        dropped.filter(|write| write.state == WriteState::Dropped).map(|write| write.number).min()
     }
 
     /// Loses power: each unsynced write survives or not, and the last survivor of a file may be torn. Pending
@@ -383,11 +454,27 @@ impl Disk {
 }
 
 impl File {
+    fn push_write(&mut self, number: u64, change: WriteKind) {
+        self.unsynced.push_back(UnsyncedWrite { number, change, state: WriteState::Dirty });
+    }
+
     /// Marks all writes up to `durable` as durable; `newest` is the newest write of any file. Returns the
     /// newest of these that appended to a file with a durable prefix, or 0.
     fn mark_durable(&mut self, durable: u64, newest: u64) -> u64 {
         let (before, mut newest_continued) = (self.unsynced.len(), 0);
-        while self.unsynced.front().is_some_and(|write| write.number <= durable) {
+        if self.is_patchy {
+            for write in self.unsynced.iter_mut().filter(|write| write.number <= durable) {
+                if write.state == WriteState::Dirty {
+                    write.state = WriteState::Durable;
+                }
+            }
+        }
+        let is_durable = |write: &UnsyncedWrite| match write.state {
+            WriteState::Dirty => write.number <= durable,
+            WriteState::Durable => true,
+            WriteState::Dropped => false,
+        };
+        while self.unsynced.front().is_some_and(is_durable) {
             let write = self.unsynced.pop_front().expect("the queue is not empty");
             self.rot_limit = match write.change {
                 WriteKind::Append { durable_prefix, .. } => self.rot_limit.max(durable_prefix),
@@ -417,11 +504,16 @@ impl File {
     /// Each write survives with a probability of `survival` out of 4.
     fn lose_power(&mut self, survival: u32, rng: &mut RngStream) {
         let mut writes = self.undo_unsynced();
-        writes.retain(|_| rng.gen_ratio(survival, 4));
-        if let Some((at, Some(bytes))) = writes.last_mut() {
+        writes.retain(|(state, ..)| match state {
+            WriteState::Dirty => rng.gen_ratio(survival, 4),
+            WriteState::Durable => true,
+            WriteState::Dropped => false,
+        });
+        if let Some((WriteState::Dirty, at, Some(bytes))) = writes.last_mut() {
             tear(*at, bytes, rng);
         }
-        for (at, bytes) in writes {
+        self.is_patchy = false;
+        for (_, at, bytes) in writes {
             match bytes {
                 None => self.bytes.resize(at, 0),
                 Some(bytes) => {
@@ -439,15 +531,15 @@ impl File {
 
     /// Goes back to the durable contents. Returns the writes, oldest first: their offsets and bytes; none for
     /// a truncation.
-    fn undo_unsynced(&mut self) -> Vec<(usize, Option<Vec<u8>>)> {
+    fn undo_unsynced(&mut self) -> Vec<(WriteState, usize, Option<Vec<u8>>)> {
         let mut writes = Vec::with_capacity(self.unsynced.len());
         while let Some(write) = self.unsynced.pop_back() {
             writes.push(match write.change {
-                WriteKind::Append { at, .. } => (at, Some(self.bytes.split_off(at))),
+                WriteKind::Append { at, .. } => (write.state, at, Some(self.bytes.split_off(at))),
                 WriteKind::Truncate { to, removed } => {
                     assert_eq!(self.bytes.len(), to, "a truncation must end where the writes after it begin");
                     self.bytes.extend_from_slice(&removed);
-                    (to, None)
+                    (write.state, to, None)
                 }
             });
         }

@@ -74,6 +74,10 @@ pub(crate) struct Storage {
     pub(crate) generation: u64,
     /// How many faults make syncs fail.
     pub(crate) error_faults: u32,
+    /// How many syncs fail, although none need fail after them.
+    pub(crate) single_errors: u32,
+    /// How many faults drop what a failed sync covered.
+    pub(crate) dropping_faults: u32,
     /// How many faults stall syncs.
     pub(crate) stall_faults: u32,
     /// By what factor current faults lengthen a sync.
@@ -124,6 +128,8 @@ impl<M> NodeState<M> {
                 wipe_pending: false,
                 generation: 0,
                 error_faults: 0,
+                single_errors: 0,
+                dropping_faults: 0,
                 stall_faults: 0,
                 slowdown: 1,
                 sync_failed: false,
@@ -193,6 +199,16 @@ impl NodeClock {
 }
 
 impl Storage {
+    /// Whether the sync that ends now fails.
+    pub(crate) fn takes_sync_error(&mut self) -> bool {
+        if self.error_faults > 0 {
+            return true;
+        }
+        let fails = self.single_errors > 0;
+        self.single_errors -= u32::from(fails);
+        fails
+    }
+
     /// Loses power. Each loss has a generator of its own to decide which unsynced writes survive.
     pub(crate) fn lose_power(&mut self, seed: u64, node: Node) {
         self.power_losses += 1;

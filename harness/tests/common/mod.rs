@@ -4,8 +4,8 @@
 
 use harness::outcome::{Options, Recording, RunRecord, TraceEvent};
 use harness::plan::faults::{
-    BitRot, Change, ClockJump, ClockRate, Crash, DegradedNetwork, DiskError, Leave, OneWayPartition,
-    Partition, Pause, PowerLoss, SlowDisk, StalledDisk, Transfer, WallJump, Wipe,
+    BitRot, Change, ClockJump, ClockRate, Crash, DegradedNetwork, DiskError, Leave, MidStepCrash,
+    OneWayPartition, Partition, Pause, PowerLoss, SlowDisk, StalledDisk, Transfer, WallJump, Wipe,
 };
 use harness::plan::{self, Fault, FaultKind, Plan, Probability, SimDuration, Target, Trigger};
 use harness::server::{Arrival, Host, LocalTime, OperatorResponse, Server};
@@ -117,7 +117,12 @@ pub(crate) fn plan_with_faults(seed: u64) -> Plan {
             },
         ),
         fault(370, None, Leave {}),
-        fault(550, None, DiskError { node: node(1), lasts: lasts(120) }),
+        fault(550, None, DiskError { node: node(1), drops: false, once: false, lasts: lasts(120) }),
+        fault(
+            2_200,
+            None,
+            MidStepCrash { node: Target::Leader, effects: 3, power_loss: true, lasts: lasts(80) },
+        ),
         fault(2_300, None, Wipe { node: node(2), lasts: lasts(100) }),
     ];
     let mut plan = plan_without_faults(3, lasts(3_000));

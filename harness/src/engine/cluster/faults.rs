@@ -2,7 +2,7 @@
 
 use super::{Cluster, Control};
 use crate::outcome::TraceEvent;
-use crate::plan::faults::{ActiveFault, Begun, Down, FaultHost, NetworkDegradation};
+use crate::plan::faults::{ActiveFault, Begun, Down, FaultHost, NetworkDegradation, SyncErrors};
 use crate::plan::{Fault, FaultKind, PermanentFaultKind, Plan, SimDuration, Target, Trigger};
 use crate::server::{Arrival, Server};
 use crate::world::{Event, EventKind};
@@ -354,13 +354,20 @@ impl<S: Server> FaultHost for Cluster<S> {
         }
     }
 
-    fn fail_syncs(&mut self, node: Node) {
-        self.world.node_state_mut(node).storage.error_faults += 1;
+    fn fail_syncs(&mut self, node: Node, errors: SyncErrors) {
+        let storage = &mut self.world.node_state_mut(node).storage;
+        storage.error_faults += u32::from(!errors.once);
+        storage.single_errors += u32::from(errors.once);
+        storage.dropping_faults += u32::from(errors.drops);
     }
 
-    fn end_sync_errors(&mut self, node: Node) {
+    fn end_sync_errors(&mut self, node: Node, errors: SyncErrors) {
         let node_state = self.world.node_state_mut(node);
-        node_state.storage.error_faults -= 1;
+        node_state.storage.error_faults -= u32::from(!errors.once);
+        // No sync may have ended during the fault.
+        node_state.storage.single_errors =
+            node_state.storage.single_errors.saturating_sub(u32::from(errors.once));
+        node_state.storage.dropping_faults -= u32::from(errors.drops);
         let restarts = node_state.storage.error_faults == 0 && node_state.storage.sync_failed;
         if restarts && Cluster::is_up(self, node) && !self.is_about_to_end(node) {
             self.push_control(Control::Kill { node, power_loss: false });

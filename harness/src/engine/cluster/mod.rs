@@ -294,8 +294,11 @@ impl<S: Server> Cluster<S> {
                 if let Some(at) = node_state.storage.syncs_in_flight.iter().position(ends) {
                     let SyncInFlight { token, ticket, incarnation, .. } =
                         node_state.storage.syncs_in_flight.swap_remove(at);
-                    let succeeded = node_state.storage.error_faults == 0;
+                    let succeeded = !node_state.storage.takes_sync_error();
                     node_state.storage.sync_failed |= !succeeded && node_state.incarnation == incarnation;
+                    if !succeeded && node_state.storage.dropping_faults > 0 {
+                        node_state.storage.disk.drop_writes(ticket);
+                    }
                     let kind = if succeeded { EventKind::SyncDone } else { EventKind::SyncFailed };
                     self.world.begin_event(kind, node, token & 0xfff_ffff);
                     self.world.trace(node, || TraceEvent::Sync { token, succeeded });

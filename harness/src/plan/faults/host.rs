@@ -42,10 +42,10 @@ pub(crate) trait FaultHost {
     fn stall_disk(&mut self, node: Node);
     /// Ends that.
     fn end_stalled_disk(&mut self, node: Node);
-    /// Fails the syncs of this disk.
-    fn fail_syncs(&mut self, node: Node);
+    /// Fails syncs of this disk.
+    fn fail_syncs(&mut self, node: Node, errors: SyncErrors);
     /// Ends that. A server that stopped because of it restarts.
-    fn end_sync_errors(&mut self, node: Node);
+    fn end_sync_errors(&mut self, node: Node, errors: SyncErrors);
     /// Makes a monotonic clock faster by so many parts per million.
     fn add_clock_rate(&mut self, node: Node, by: i64);
     /// Moves a monotonic clock forward.
@@ -69,6 +69,15 @@ pub(crate) struct NetworkDegradation {
     pub(crate) reordering: Probability,
     /// The largest extra delay of a message that may be overtaken.
     pub(crate) delay: SimDuration,
+}
+
+/// How syncs of a disk fail.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct SyncErrors {
+    /// Whether what a failed sync covered stays visible, and no later sync makes it durable.
+    pub(crate) drops: bool,
+    /// Whether only one sync fails.
+    pub(crate) once: bool,
 }
 
 /// What a fault that has begun does next.

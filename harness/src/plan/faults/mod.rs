@@ -36,7 +36,7 @@ pub use crash::Crash;
 pub use degraded_network::DegradedNetwork;
 pub use disk_error::DiskError;
 use fields::{FaultName, JumpBy, read_field};
-pub(crate) use host::{Begun, Down, FaultHost, NetworkDegradation};
+pub(crate) use host::{Begun, Down, FaultHost, NetworkDegradation, SyncErrors};
 use host::{Blocked, End};
 pub use leave::Leave;
 pub(super) use mid_step_crash::MAX_EFFECTS;
@@ -99,6 +99,8 @@ fault_fields! {
     by_joint: bool,
     effects: u64,
     power_loss: bool,
+    drops: bool,
+    once: bool,
 }
 
 /// One fault.

@@ -19,7 +19,10 @@ pub fn open(disk: &mut Disk, drawn: u64, has_log: bool) -> Result<u64, DamagedFi
         && let Some(directory_id) = directory_id.first_chunk::<8>()
         && u32::from_le_bytes(*checksum) == crc32c::crc32c_append(CHECKSUM_SEED, directory_id)
     {
-        return Ok(u64::from_le_bytes(*directory_id));
+        let directory_id = u64::from_le_bytes(*directory_id);
+        // A failed sync may have dropped what this read.
+        disk.write_again(FILE, 0);
+        return Ok(directory_id);
     }
     if has_log {
         let reason = "it was durable before the first record of the log".to_owned();

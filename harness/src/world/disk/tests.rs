@@ -415,6 +415,57 @@ fn saved(term: u64) -> DiskFact {
 }
 
 #[test]
+fn what_a_failed_sync_dropped_is_shown_and_never_durable_unless_written_again() {
+    for writes_again in [false, true] {
+        for seed in 0..50 {
+            let mut disk = Disk::new();
+            let mut stated = Vec::new();
+            disk.append("log", |file| file.extend([1; 4]));
+            disk.attach(saved(1));
+            let failed = disk.begin_sync();
+            disk.drop_writes(failed);
+            disk.append("log", |file| file.extend([2; 4]));
+            disk.attach(saved(2));
+            assert_eq!(disk.read("log"), [1, 1, 1, 1, 2, 2, 2, 2], "the page cache goes on showing it");
+            if writes_again {
+                disk.write_again("log", 0);
+            }
+            let next = disk.begin_sync();
+            disk.end_sync(next, |fact| stated.push(fact));
+            disk.lose_power(&mut stream(seed, "dropped", [0; 2]));
+            // What was written after it is durable, and leaves a hole.
+            let left: &[u8] =
+                if writes_again { &[1, 1, 1, 1, 2, 2, 2, 2] } else { &[0, 0, 0, 0, 2, 2, 2, 2] };
+            assert_eq!(disk.read("log"), left, "seed {seed}");
+            let facts: &[DiskFact] = if writes_again { &[saved(1), saved(2)] } else { &[] };
+            assert_eq!(stated, facts, "a fact after a dropped write does not hold");
+        }
+    }
+}
+
+#[test]
+fn nothing_after_the_cut_of_a_step_is_on_the_disk() {
+    for effects in 0..4 {
+        let mut disk = Disk::new();
+        disk.append("log", |file| file.push(0));
+        disk.set_fuse(effects);
+        disk.append("log", |file| file.push(1));
+        disk.rename("log", "new");
+        disk.append("other", |file| file.push(3));
+        assert_eq!(disk.is_cut(), effects < 3);
+        assert_eq!(disk.read("new"), [0, 1], "the server's code goes on to the end of its step");
+        disk.end_fuse();
+        let expected: (&[u8], &[u8], &[u8]) = match effects {
+            0 => (&[0], &[], &[]),
+            1 => (&[0, 1], &[], &[]),
+            2 => (&[], &[0, 1], &[]),
+            _ => (&[], &[0, 1], &[3]),
+        };
+        assert_eq!((disk.read("log"), disk.read("new"), disk.read("other")), expected, "{effects} effects");
+    }
+}
+
+#[test]
 fn late_sync_states_no_fact_twice() {
     let mut disk = Disk::new();
     let mut stated = Vec::new();

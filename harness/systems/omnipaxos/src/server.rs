@@ -101,6 +101,7 @@ impl<const SNAPSHOTS: bool> Server for OmniServer<SNAPSHOTS> {
         concurrent_syncs: true,
         damage: true,
         failed_syncs: true,
+        dropped_writes: true,
         // Heartbeats wait for the disk like everything else.
         hung_disks: true,
         sessions: true,

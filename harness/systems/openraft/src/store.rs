@@ -237,6 +237,8 @@ impl Store {
         if end < bytes.len() {
             node.host(|host| host.disk().truncate(JOURNAL, end as u64));
         }
+        // A failed sync may have dropped what this read.
+        node.host(|host| host.disk().write_again(JOURNAL, 0));
         node.host(|host| state.record_start(host));
         let store =
             Store { node: node.clone(), bug: HostBug::of(node.plan()), state: Rc::new(RefCell::new(state)) };

@@ -25,6 +25,7 @@ impl Tasks for OpenraftTasks {
         pre_vote: true,
         snapshots: true,
         failed_syncs: true,
+        dropped_writes: true,
         concurrent_syncs: true,
         sessions: true,
         lists: true,
