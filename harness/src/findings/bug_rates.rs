@@ -181,7 +181,7 @@ mod tests {
     #[test]
     #[cfg(feature = "bugs")]
     fn an_easy_bug_has_a_rate_and_a_hard_one_runs_to_the_end() {
-        let easy = bug("commit-past-verified-prefix");
+        let easy = bug("no-truncate-on-conflict");
         // The entries are sent once more: nothing within a few seeds shows that.
         let hard = bug("stale-conflict-rewinds");
         let results = results(&[(easy, 0), (easy, 1), (hard, 0)], &SETTINGS);
