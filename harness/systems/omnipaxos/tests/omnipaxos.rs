@@ -44,7 +44,8 @@ fn lies_of_the_host_are_caught() {
 
 /// A lie, the lowest seed at which it is caught, and the property.
 const LIES: [(&str, u64, &str); 3] = [
-    ("answers-before-sync", 1_431, "state-machine-safety"),
-    ("forgets-vote", 102, "state-machine-safety"),
+    // With debug assertions the library panics before two servers apply different entries.
+    ("answers-before-sync", 1_377, if cfg!(debug_assertions) { "no-panic" } else { "state-machine-safety" }),
+    ("forgets-vote", 138, "state-machine-safety"),
     ("persist-failure-ignored", 3, "liveness"),
 ];
