@@ -130,6 +130,22 @@ evidence! {
         StaleRead = "stale-read" { node: Node, read: RequestId, applied: Index, write: RequestId, index: Index }
             "n{node} serves read {read} from the state after {applied} although write {write} at {index} was \
              acknowledged before the read began";
+        ReadConfirmedAfterSuccessor = "read-confirmed-after-successor" {
+            node: Node, read: RequestId, term: Term, successor: Node, successor_term: Term, index: Index,
+        }
+            "n{node} confirms read {read} as leader of term {term} although n{successor} had committed {index} as leader of \
+             term {successor_term} before the read began";
+        ReadConfirmedWithoutQuorum = "read-confirmed-without-quorum" {
+            node: Node, read: RequestId, term: Term, answered: NodeList, configuration: Configuration,
+        }
+            "n{node} confirms read {read} as leader of term {term}, but since the read began only {answered} can have \
+             answered it, which is not a quorum of {configuration}";
+        ReadConfirmedBeforeOwnCommit = "read-confirmed-before-own-commit" {
+            node: Node, read: RequestId, term: Term, entry: LogId,
+        }
+            "n{node} confirms read {read} as leader of term {term} at {entry}, which is before its first entry";
+        ReadServedTooEarly = "read-served-too-early" { node: Node, read: RequestId, applied: Index, index: Index }
+            "n{node} serves read {read} from the state after {applied} although {index} must be applied first";
 
         // Snapshots.
         SnapshotNotCommitted = "snapshot-not-committed" {

@@ -10,7 +10,8 @@ use invariants::linearizability::{
     Action, Budget, Call, Content, Object, Operation, Response, Verdict, check,
 };
 use invariants::{
-    ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, Digest, Fact, LogId, Observed, RequestId,
+    ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfirmedBy, Digest, Fact, LogId, Observed,
+    RequestId,
 };
 use proptest::prelude::*;
 use std::fmt::Write;
@@ -55,43 +56,54 @@ fn fact() -> impl Strategy<Value = Fact> {
             .prop_map(|(last, configuration)| Fact::SnapshotInstalled { last, configuration }),
         (number(), digest()).prop_map(|(index, state)| Fact::Restored { index, state }),
     ];
-    let promises_and_observations =
-        prop_oneof![
-            (number(), number()).prop_map(|(term, candidate)| Fact::Voted { term, candidate }),
-            number().prop_map(|term| Fact::Campaigned { term }),
-            (number(), number()).prop_map(|(term, index)| Fact::Acknowledged { term, index }),
-            (request(), number()).prop_map(|(read, applied)| Fact::ReadServed { read, applied }),
-            (number(), any::<Option<u64>>(), any::<Option<u64>>())
-                .prop_map(|(term, vote, after)| Fact::Saved { term, vote, after }),
-            (number(), number(), digest()).prop_map(|(index, term, entry)| Fact::SavedEntry {
-                index,
-                term,
-                entry
-            }),
-            (log_id(), log_id()).prop_map(|(base, last)| Fact::SavedSnapshot { base, last }),
+    let promises_and_observations = prop_oneof![
+        (number(), number()).prop_map(|(term, candidate)| Fact::Voted { term, candidate }),
+        number().prop_map(|term| Fact::Campaigned { term }),
+        (number(), number()).prop_map(|(term, index)| Fact::Acknowledged { term, index }),
+        (request(), number()).prop_map(|(read, applied)| Fact::ReadServed { read, applied }),
+        number().prop_map(|term| Fact::Answered { term }),
+        request().prop_map(|read| Fact::ReadArrived { read }),
+        (
+            request(),
+            number(),
+            number(),
+            proptest::sample::select(vec![ConfirmedBy::Round, ConfirmedBy::Lease, ConfirmedBy::Log])
+        )
+            .prop_map(|(read, term, index, by)| Fact::ReadConfirmed { read, term, index, by }),
+        (number(), any::<Option<u64>>(), any::<Option<u64>>()).prop_map(|(term, vote, after)| Fact::Saved {
+            term,
+            vote,
+            after
+        }),
+        (number(), number(), digest()).prop_map(|(index, term, entry)| Fact::SavedEntry {
+            index,
+            term,
+            entry
+        }),
+        (log_id(), log_id()).prop_map(|(base, last)| Fact::SavedSnapshot { base, last }),
+        proptest::sample::select(vec![
+            Fact::SavedRecovered,
+            Fact::Crashed,
+            Fact::PowerLost,
+            Fact::Restarted,
+            Fact::Wiped,
+            Fact::Quiet
+        ]),
+        (number(), request()).prop_map(|(index, write)| Fact::WriteAcknowledged { index, write }),
+        request().prop_map(|read| Fact::ReadAsked { read }),
+        any::<Vec<u64>>().prop_map(|voters| Fact::Founded { voters }),
+        (number(), change())
+            .prop_map(|(request, change)| Fact::ChangeRequested { request, change: Box::new(change) }),
+        (
+            number(),
             proptest::sample::select(vec![
-                Fact::SavedRecovered,
-                Fact::Crashed,
-                Fact::PowerLost,
-                Fact::Restarted,
-                Fact::Wiped,
-                Fact::Quiet
-            ]),
-            (number(), request()).prop_map(|(index, write)| Fact::WriteAcknowledged { index, write }),
-            request().prop_map(|read| Fact::ReadAsked { read }),
-            any::<Vec<u64>>().prop_map(|voters| Fact::Founded { voters }),
-            (number(), change())
-                .prop_map(|(request, change)| Fact::ChangeRequested { request, change: Box::new(change) }),
-            (
-                number(),
-                proptest::sample::select(vec![
-                    ConfChangeResponse::Done,
-                    ConfChangeResponse::Rejected,
-                    ConfChangeResponse::Unknown
-                ])
-            )
-                .prop_map(|(request, answer)| Fact::ChangeAnswered { request, answer }),
-        ];
+                ConfChangeResponse::Done,
+                ConfChangeResponse::Rejected,
+                ConfChangeResponse::Unknown
+            ])
+        )
+            .prop_map(|(request, answer)| Fact::ChangeAnswered { request, answer }),
+    ];
     prop_oneof![claims, promises_and_observations]
 }
 

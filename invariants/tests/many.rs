@@ -4,7 +4,7 @@
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "a test measures time and memory")]
 
 use invariants::{Checker, Milestone};
-use invariants::{Configuration, Digest, Fact, LogId, Node, Observed, RequestId};
+use invariants::{Configuration, ConfirmedBy, Digest, Fact, LogId, Node, Observed, RequestId};
 use std::time::{Duration, Instant};
 
 /// Facts of this many servers, of every kind that one server alone can record. Each leads a term; half step
@@ -39,8 +39,12 @@ fn stream(nodes: Node) -> Vec<Observed> {
         record(node, nothing());
         record(node, Fact::Configured { index: 0, configuration: Box::new(config(1)) });
         record(node, Fact::Configured { index: node, configuration: Box::new(config(node)) });
-        record(node, Fact::ReadServed { read: RequestId { session: nodes - node, sequence: 1 }, applied: 0 });
-        record(node, Fact::ReadAsked { read: RequestId { session: nodes - node, sequence: 1 } });
+        let read = RequestId { session: nodes - node, sequence: 1 };
+        record(node, Fact::ReadArrived { read });
+        record(node, Fact::Answered { term: node });
+        record(node, Fact::ReadConfirmed { read, term: 0, index: 0, by: ConfirmedBy::Lease });
+        record(node, Fact::ReadServed { read, applied: 0 });
+        record(node, Fact::ReadAsked { read });
     }
     facts
 }
@@ -137,6 +141,9 @@ fn a_huge_number_allocates_no_memory() {
             Fact::Voted { term: number, candidate: number },
             Fact::Campaigned { term: number },
             Fact::Acknowledged { term: number, index: number },
+            Fact::ReadArrived { read: request },
+            Fact::Answered { term: number },
+            Fact::ReadConfirmed { read: request, term: number, index: number, by: ConfirmedBy::Round },
             Fact::ReadServed { read: request, applied: number },
             Fact::Saved { term: number, vote: Some(number), after: Some(number) },
             Fact::SavedEntry { index: number, term: number, entry: Digest(1) },

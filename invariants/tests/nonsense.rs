@@ -1,8 +1,8 @@
 //! Random streams of facts that no Raft would record. The checker may give any verdict, but must not panic.
 
 use invariants::{
-    Checker, ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, Digest, Fact, LogId, Observed,
-    PROPERTIES, RequestId,
+    Checker, ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfirmedBy, Digest, Fact, LogId,
+    Observed, PROPERTIES, RequestId,
 };
 use proptest::prelude::*;
 
@@ -12,7 +12,7 @@ fn number() -> impl Strategy<Value = u64> {
 }
 
 fn fact() -> impl Strategy<Value = Fact> {
-    (0..30u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
+    (0..33u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
         let request = RequestId { session: y, sequence: z };
         let last = LogId { index: x, term: y };
         let configuration = Box::new(Configuration {
@@ -74,6 +74,12 @@ fn fact() -> impl Strategy<Value = Fact> {
                 let answer = if yes { ConfChangeResponse::Done } else { ConfChangeResponse::Unknown };
                 Fact::ChangeAnswered { request: x, answer }
             }
+            29 => Fact::Answered { term: x },
+            30 => {
+                let by = if yes { ConfirmedBy::Round } else { ConfirmedBy::Lease };
+                Fact::ReadConfirmed { read: RequestId { session: y, sequence: y }, term: x, index: z, by }
+            }
+            31 => Fact::ReadArrived { read: RequestId { session: y, sequence: y } },
             _ => Fact::SavedSnapshot { base: LogId { index: z, term: y }, last },
         }
     })

@@ -138,7 +138,7 @@ bugs! {
         LeaderLocalRead {
             id: "D01", name: "leader-local-read", at: "read.rs, 8",
             breaks: "A leader serves reads without confirming that it still leads",
-            first: "read-safety",
+            first: "confirmed-reads",
             consequence: "a deposed leader serves stale reads",
         }
         NonvoterCampaigns {
@@ -180,7 +180,7 @@ bugs! {
         ReadindexBeforeOwnTermCommit {
             id: "D02", name: "readindex-before-own-term-commit", at: "read.rs, 8",
             breaks: "A new leader serves reads before it has committed an entry of its term",
-            first: "read-safety",
+            first: "confirmed-reads",
             consequence: "a read right after an election misses an acknowledged write",
         }
         JointCommitOneSide {
@@ -210,7 +210,7 @@ bugs! {
         VoteRuleInsideLease {
             id: "E10", name: "vote-rule-inside-lease", at: "election.rs, thesis 6.4.1",
             breaks: "A voter that hears from a leader still votes for another server",
-            first: "read-safety",
+            first: "confirmed-reads",
             consequence: "a lease read misses writes of a new leader",
         }
         MissingPrevTermReadsAsZero {
@@ -258,37 +258,43 @@ bugs! {
         ReadAckContextReused {
             id: "D03", name: "read-ack-context-reused", at: "replication.rs, 8",
             breaks: "A retried round keeps its number, and takes in the reads that wait for the next one",
-            first: "read-safety",
+            first: "confirmed-reads",
             consequence: "responses from before a read confirm it: it misses an acknowledged write",
         }
         ReadJoinsRoundInFlight {
             id: "D03b", name: "read-joins-round-in-flight", at: "read.rs, 8",
             breaks: "A read joins the round in progress",
-            first: "read-safety",
+            first: "confirmed-reads",
+            consequence: "responses from before a read confirm it: it misses an acknowledged write",
+        }
+        ReadRoundReleasesAll {
+            id: "D03c", name: "read-round-releases-all", at: "read.rs, 8",
+            breaks: "A confirmed round releases every read that waits, also those that began after its messages were answered",
+            first: "confirmed-reads",
             consequence: "responses from before a read confirm it: it misses an acknowledged write",
         }
         LeaseFromAckArrival {
             id: "D06", name: "lease-from-ack-arrival", at: "replication.rs, thesis 6.4.1",
             breaks: "A lease counts from the arrival of the response",
-            first: "read-safety",
+            first: "confirmed-reads",
             consequence: "a lease outlasts the voters' promises: a read misses writes of a new leader",
         }
         LeaseIgnoresDrift {
             id: "D08", name: "lease-ignores-drift", at: "read.rs, thesis 6.4.1",
             breaks: "A lease lasts a whole election timeout, without a margin for clock drift",
-            first: "read-safety",
+            first: "confirmed-reads",
             consequence: "with a slow clock at the leader or a fast one at a voter, a read misses writes of a new leader",
         }
         ReadBeforeApply {
             id: "D09", name: "read-before-apply", at: "read.rs, forward.rs, 8",
             breaks: "A confirmed read is served before its index is applied",
-            first: "read-safety",
+            first: "confirmed-reads",
             consequence: "a read misses an acknowledged write",
         }
         RestartServesBeforeRecovery {
             id: "D10", name: "restart-serves-before-recovery", at: "read.rs, 8",
             breaks: "A restarted leader takes its recovered commit index for the newest one",
-            first: "read-safety",
+            first: "confirmed-reads",
             consequence: "a read misses acknowledged writes",
         }
         StepdownReportedAsFailure {
@@ -360,7 +366,7 @@ bugs! {
         LeasePromiseLostOnRestart {
             id: "E10b", name: "lease-promise-lost-on-restart", at: "raft.rs, thesis 6.4.1",
             breaks: "A restarted voter forgets that it heard from a leader",
-            first: "read-safety",
+            first: "confirmed-reads",
             consequence: "it votes while that leader still holds a lease: a read misses writes of a new leader",
         }
         TermStampedLate {
@@ -396,7 +402,7 @@ bugs! {
         LearnerConfirmsRead {
             id: "M09b", name: "learner-confirms-read", at: "read.rs, thesis 4.2.1",
             breaks: "Learners count as voters when a read is confirmed",
-            first: "read-safety",
+            first: "confirmed-reads",
             consequence: "a deposed leader with enough learners serves stale reads",
         }
         TimeoutNowUnchecked {
@@ -480,7 +486,7 @@ bugs! {
         LeaseByCheckQuorum {
             id: "Z16", name: "lease-by-check-quorum", at: "read.rs, thesis 6.4.1",
             breaks: "A lease is renewed at each check of the quorum",
-            first: "read-safety",
+            first: "confirmed-reads",
             consequence: "a lease outlasts the promises of the voters: stale reads without any drift",
         }
         HungDiskKeepsLead {
@@ -504,7 +510,7 @@ bugs! {
         ReadServedBeforeQuorum {
             id: "Z20", name: "read-served-before-quorum", at: "read.rs, thesis 6.4",
             breaks: "One response confirms a read",
-            first: "read-safety",
+            first: "confirmed-reads",
             consequence: "a deposed leader with one follower serves stale reads",
         }
         SnapshotAnswerWithoutTerm {

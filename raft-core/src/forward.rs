@@ -7,7 +7,7 @@
 //! message appends it twice, so commands need sessions (`session.rs`) in any case.
 
 use crate::bug::Bug;
-use crate::ids::{ReplicaKey, RequestId, Timestamp};
+use crate::ids::{ReadKey, ReplicaKey, RequestId, Timestamp};
 use crate::io::{Effect, ReadConfirmation};
 use crate::message::{ForwardOutcome, ForwardRequest, Message};
 use crate::raft::{PendingForward, Raft, WaitingFor};
@@ -26,8 +26,14 @@ impl Raft {
         self.forward(now, request, ForwardRequest::Propose(command), WaitingFor::LeaderAppend, effects);
     }
 
-    pub(crate) fn forward_read(&mut self, now: Timestamp, request: RequestId, effects: &mut Vec<Effect>) {
-        self.forward(now, request, ForwardRequest::Read, WaitingFor::LeaderReadIndex, effects);
+    pub(crate) fn forward_read(
+        &mut self,
+        now: Timestamp,
+        request: RequestId,
+        key: ReadKey,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.forward(now, request, ForwardRequest::Read(key), WaitingFor::LeaderReadIndex, effects);
     }
 
     fn forward(
@@ -64,8 +70,8 @@ impl Raft {
         let outcome = match request {
             // Forwarding it again could send it round in circles.
             _ if !self.is_leader() => ForwardOutcome::Completed(Response::NotLeader { hint: self.leader() }),
-            ForwardRequest::Read => {
-                self.start_read(now, Origin::Forwarded(from, forward_id), effects);
+            ForwardRequest::Read(key) => {
+                self.start_read(now, Origin::Forwarded(from, forward_id), key, effects);
                 return;
             }
             ForwardRequest::Propose(command) => match self.append_command(command) {

@@ -51,6 +51,11 @@ pub struct SaveId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RequestId(pub u64);
 
+/// The host's name of a read, the same on every server that handles it: a client's session and number, for
+/// example. The core returns it when a leader confirms the read, and does not interpret it.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ReadKey(pub u64, pub u64);
+
 impl Term {
     /// The next term.
     #[must_use]

@@ -44,7 +44,7 @@
 //! | a [`Recovered`] that lacks what was reported durable | not detected if it could have been saved. The server has lost promises: it must get another [`DirectoryId`](crate::DirectoryId) |
 //! | a [`RequestId`] used twice | two responses with one ID |
 
-use crate::ids::{Index, NodeId, RequestId, SaveId, Term};
+use crate::ids::{Index, NodeId, ReadKey, RequestId, SaveId, Term};
 use crate::log::{Entries, Entry};
 use crate::membership::ConfChange;
 use crate::message::Envelope;
@@ -71,6 +71,8 @@ pub enum Input {
     Read {
         /// Returned with the response.
         request: RequestId,
+        /// Returned by the leader that confirms it.
+        key: ReadKey,
     },
     /// A membership change.
     ConfChange {
@@ -125,6 +127,17 @@ pub enum Effect {
         first: Index,
         /// The entries, in log order.
         entries: Entries,
+    },
+    /// Nothing to do: this leader has confirmed a read of its own host or of a follower. Hosts may record it.
+    ReadConfirmed {
+        /// The read.
+        key: ReadKey,
+        /// The term that this server leads.
+        term: Term,
+        /// The read may be served once this index is applied.
+        index: Index,
+        /// How leadership was confirmed.
+        confirmation: ReadConfirmation,
     },
     /// Application: answer this read from the current state.
     ReadNow {

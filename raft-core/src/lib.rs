@@ -126,7 +126,7 @@ pub mod session;
 
 pub use bug::{Bug, BugInfo};
 pub use config::{Config, ConfigError};
-pub use ids::{DirectoryId, Index, LogId, NodeId, ReplicaKey, RequestId, SaveId, Term, Timestamp};
+pub use ids::{DirectoryId, Index, LogId, NodeId, ReadKey, ReplicaKey, RequestId, SaveId, Term, Timestamp};
 pub use io::{Effect, Input, ReadConfirmation, Recovered, SaveRecord};
 pub use log::{ENTRY_COST, Entries, Entry, Log, Payload};
 pub use membership::{ConfChange, ConfChangeError, ConfChangeOp, Configuration, MAX_MEMBERS, Malformed};

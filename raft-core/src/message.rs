@@ -3,7 +3,7 @@
 //! A message carries the term of its sender when it was made. Each field says what a receiver may conclude
 //! from it.
 
-use crate::ids::{Index, LogId, ReplicaKey, Term, Timestamp};
+use crate::ids::{Index, LogId, ReadKey, ReplicaKey, Term, Timestamp};
 use crate::log::Entries;
 use crate::response::Response;
 use crate::snapshot::SnapshotChunk;
@@ -40,7 +40,7 @@ pub enum ForwardRequest {
     /// Append this command.
     Propose(Bytes),
     /// Return the index up to which the reader must apply.
-    Read,
+    Read(ReadKey),
 }
 
 /// The result of a forwarded request.
@@ -269,7 +269,7 @@ impl fmt::Display for Message {
             Message::Forward { request: ForwardRequest::Propose(command), .. } => {
                 write!(f, "Forward proposal of {} bytes", command.len())
             }
-            Message::Forward { request: ForwardRequest::Read, .. } => write!(f, "Forward read"),
+            Message::Forward { request: ForwardRequest::Read(_), .. } => write!(f, "Forward read"),
             Message::ForwardResponse { outcome, .. } => match outcome {
                 ForwardOutcome::Appended(at) => write!(f, "ForwardResponse appended at {at}"),
                 ForwardOutcome::ReadAt(index) => write!(f, "ForwardResponse read at {index}"),

@@ -13,7 +13,7 @@
 //! While joint, rounds and leases need a majority of each half. Learners do not count.
 
 use crate::bug::Bug;
-use crate::ids::{Index, NodeId, RequestId, Timestamp};
+use crate::ids::{Index, NodeId, ReadKey, RequestId, Timestamp};
 use crate::io::{Effect, ReadConfirmation};
 use crate::membership::Configuration;
 use crate::message::{ForwardOutcome, Message, MessageContext};
@@ -22,16 +22,28 @@ use crate::response::{Rejection, Response};
 use crate::role::{Leader, Origin, PendingRead, Role};
 
 impl Raft {
-    pub(crate) fn read(&mut self, now: Timestamp, request: RequestId, effects: &mut Vec<Effect>) {
+    pub(crate) fn read(
+        &mut self,
+        now: Timestamp,
+        request: RequestId,
+        key: ReadKey,
+        effects: &mut Vec<Effect>,
+    ) {
         if self.is_leader() {
-            self.start_read(now, Origin::Local(request), effects)
+            self.start_read(now, Origin::Local(request), key, effects)
         } else {
-            self.forward_read(now, request, effects)
+            self.forward_read(now, request, key, effects)
         }
     }
 
     /// Starts a read of this leader's host or of a follower.
-    pub(crate) fn start_read(&mut self, now: Timestamp, origin: Origin, effects: &mut Vec<Effect>) {
+    pub(crate) fn start_read(
+        &mut self,
+        now: Timestamp,
+        origin: Origin,
+        key: ReadKey,
+        effects: &mut Vec<Effect>,
+    ) {
         if self.is_leader() && self.has_too_many_requests() {
             return self.respond(origin, Response::Rejected(Rejection::TooManyRequests), effects);
         }
@@ -51,14 +63,14 @@ impl Raft {
         let reads = &mut leader.reads;
         if unconfirmed {
             self.on_read_confirmed(
-                PendingRead { origin, index, round: 0, confirmation: ReadConfirmation::Quorum },
+                PendingRead { origin, key, index, round: 0, confirmation: ReadConfirmation::Quorum },
                 effects,
             );
         } else if !commit_known {
-            reads.before_first_commit.push(origin);
+            reads.before_first_commit.push((origin, key));
         } else if leased {
             self.on_read_confirmed(
-                PendingRead { origin, index, round: 0, confirmation: ReadConfirmation::Lease },
+                PendingRead { origin, key, index, round: 0, confirmation: ReadConfirmation::Lease },
                 effects,
             );
         } else {
@@ -68,6 +80,7 @@ impl Raft {
             let round = if joins_round && in_progress { reads.round } else { reads.round + 1 };
             reads.awaiting_quorum.push_back(PendingRead {
                 origin,
+                key,
                 index,
                 round,
                 confirmation: ReadConfirmation::Quorum,
@@ -142,8 +155,9 @@ impl Raft {
         }
         if !reads.before_first_commit.is_empty() && self.log.term_at(index) == Some(self.term) {
             let (round, confirmation) = (reads.round + 1, ReadConfirmation::Quorum);
-            let moved = reads.before_first_commit.drain(..).map(|origin| PendingRead {
+            let moved = reads.before_first_commit.drain(..).map(|(origin, key)| PendingRead {
                 origin,
+                key,
                 index,
                 round,
                 confirmation,
@@ -176,14 +190,22 @@ impl Raft {
     }
 
     fn pop_confirmed_read(&mut self) -> Option<PendingRead> {
+        let releases_all = self.bug(Bug::ReadRoundReleasesAll);
         let Role::Leader(Leader { reads, .. }) = &mut self.role else { return None };
-        reads.awaiting_quorum.pop_front_if(|read| read.round <= reads.confirmed_round)
+        let confirmed = if releases_all && reads.confirmed_round == reads.round {
+            u64::MAX
+        } else {
+            reads.confirmed_round
+        };
+        reads.awaiting_quorum.pop_front_if(|read| read.round <= confirmed)
     }
 
     /// A forwarded read is answered at once, because the follower waits for its own application. A read of
     /// this server's host waits until its index is applied here.
     fn on_read_confirmed(&mut self, read: PendingRead, effects: &mut Vec<Effect>) {
         let Role::Leader(leader) = &mut self.role else { return };
+        let PendingRead { key, index, confirmation, .. } = read;
+        effects.push(Effect::ReadConfirmed { key, term: self.term, index, confirmation });
         match read.origin {
             Origin::Local(_) => leader.reads.awaiting_apply.push_back(read),
             Origin::Forwarded(replica, forward_id) => {

@@ -1,6 +1,6 @@
 //! The role of a server, and the state that only a leader has.
 
-use crate::ids::{Index, NodeId, ReplicaKey, RequestId, Timestamp};
+use crate::ids::{Index, NodeId, ReadKey, ReplicaKey, RequestId, Timestamp};
 use crate::io::ReadConfirmation;
 use crate::progress::Progress;
 use std::collections::VecDeque;
@@ -65,7 +65,7 @@ pub(crate) struct PendingReads {
     /// Rounds up to here were confirmed by a majority.
     pub(crate) confirmed_round: u64,
     /// Reads from before an entry of this term was committed.
-    pub(crate) before_first_commit: Vec<Origin>,
+    pub(crate) before_first_commit: Vec<(Origin, ReadKey)>,
     /// Reads that wait for a round, ordered by round.
     pub(crate) awaiting_quorum: VecDeque<PendingRead>,
     /// Confirmed reads of this server's host that wait for entries to be applied.
@@ -90,6 +90,7 @@ impl PendingReads {
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct PendingRead {
     pub(crate) origin: Origin,
+    pub(crate) key: ReadKey,
     /// The index to apply first: the commit index when the read began.
     pub(crate) index: Index,
     /// The round that must be confirmed first.

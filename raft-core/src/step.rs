@@ -65,7 +65,7 @@ impl Raft {
             Input::Timer => self.on_timer(now, effects),
             Input::Receive(envelope) => self.on_envelope(now, envelope, effects),
             Input::Propose { request, command } => self.propose(now, request, command, effects),
-            Input::Read { request } => self.read(now, request, effects),
+            Input::Read { request, key } => self.read(now, request, key, effects),
             Input::ConfChange { request, change } => self.propose_conf_change(now, request, &change, effects),
             Input::Transfer { request, to } => self.transfer(now, request, to, effects),
             Input::Saved(id) => {
@@ -117,7 +117,7 @@ impl Raft {
 
     fn reject_request(&self, input: Input, effects: &mut Vec<Effect>) {
         let (Input::Propose { request, .. }
-        | Input::Read { request }
+        | Input::Read { request, .. }
         | Input::ConfChange { request, .. }
         | Input::Transfer { request, .. }
         | Input::Compact { request, .. }) = input
@@ -309,7 +309,8 @@ impl Raft {
         }
         let reads = leader.reads;
         let waiting = reads.awaiting_quorum.into_iter().chain(reads.awaiting_apply).map(|read| read.origin);
-        for origin in reads.before_first_commit.into_iter().chain(waiting) {
+        let early = reads.before_first_commit.into_iter().map(|(origin, _)| origin);
+        for origin in early.chain(waiting) {
             self.respond(origin, elsewhere, effects);
         }
         if let Some(Transfer { request, .. }) = leader.transfer {

@@ -84,6 +84,8 @@ supports! {
     /// Servers state what the application does. With it, the order of effects is compared with the responses, even
     /// where no other facts are stated.
     application_facts "application-facts": |_| {},
+    /// Leaders state when they confirm a read, and servers every answer to a leader.
+    read_confirmations "read-confirmations": |_| {},
     /// Servers change their configuration at an operator's command.
     membership "membership": |plan| {
         plan.raft.initial_voters = 0;

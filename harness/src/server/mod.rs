@@ -214,7 +214,7 @@ impl<'a, M: Clone + Display> Host<'a, M> {
     /// States a fact about this node. A fact that contradicts earlier ones breaks a property. Facts that the system does
     /// not support are dropped.
     ///
-    /// State a promise (a vote, a candidacy, an acknowledgement, a read) right before the message that makes it: a crash
+    /// State a promise (a vote, a candidacy, an acknowledgement, another answer, a read) right before the message that makes it: a crash
     /// in the middle of a step comes before or after both.
     ///
     /// A server can claim and promise. What is durable, only its disk states ([`Disk::attach`]); what happened to a

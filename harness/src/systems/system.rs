@@ -230,6 +230,7 @@ impl SystemInfo {
         };
         is_stated
             && match property {
+                "confirmed-reads" => supports.read_confirmations,
                 "requested-membership" => supports.membership,
                 "snapshot-consistency" => supports.snapshots,
                 "exactly-once" => supports.sessions,

@@ -3,7 +3,7 @@
 use super::EventKind;
 use crate::plan::FaultKind;
 use invariants::{
-    ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, Digest, Fact, LogId, RequestId,
+    ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfirmedBy, Digest, Fact, LogId, RequestId,
 };
 
 #[test]
@@ -63,6 +63,9 @@ fn facts_keep_their_numbers_and_fields_in_the_digest() {
             vec![23, 2, 1, 7, 2, 8, 3, 9],
         ),
         (Fact::ChangeAnswered { request: 23, answer: ConfChangeResponse::Unknown }, vec![23, 2]),
+        (Fact::Answered { term }, vec![20]),
+        (Fact::ReadConfirmed { read: request, term, index, by: ConfirmedBy::Lease }, vec![15, 16, 20, 21, 1]),
+        (Fact::ReadArrived { read: request }, vec![15, 16]),
     ];
     let node = 5;
     for (number, (fact, fields)) in (1..).zip(facts) {

@@ -195,6 +195,13 @@ impl<M: Clone + Display> World<M> {
         self.trace(from, || TraceEvent::Message { from, to, message: message.to_string(), fate });
     }
 
+    /// States that a client's request arrives at a server, if it is a read and its confirmation is stated too.
+    pub(crate) fn record_arrival(&mut self, to: Node, request: &Request) {
+        if self.supports.facts && self.supports.read_confirmations && request.read_operation().is_some() {
+            self.record_fact(to, WorldFact::ReadArrived { read: request.id });
+        }
+    }
+
     /// Sends a server's reply to a client.
     pub fn reply(&mut self, from: Node, client: u64, reply: Reply) {
         if !self.take_effect(from) {
@@ -322,6 +329,7 @@ impl<M: Clone + Display> World<M> {
             ServerFact::Voted { .. }
             | ServerFact::Campaigned { .. }
             | ServerFact::Acknowledged { .. }
+            | ServerFact::Answered { .. }
             | ServerFact::ReadServed { .. }
                 if is_armed =>
             {

@@ -1,6 +1,8 @@
 //! The fields of facts in digests.
 
-use super::{ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, Digest, LogId, Node, RequestId};
+use super::{
+    ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfirmedBy, Digest, LogId, Node, RequestId,
+};
 
 /// A field of a fact, as part of a digest. Digests are stored: what each type adds never changes.
 pub(super) trait Fold {
@@ -84,6 +86,16 @@ impl Fold for Box<ConfChange> {
             ConfChangeOp::Voter(node) => digest.then(1).then(node),
             ConfChangeOp::Learner(node) => digest.then(2).then(node),
             ConfChangeOp::Remove(node) => digest.then(3).then(node),
+        })
+    }
+}
+
+impl Fold for ConfirmedBy {
+    fn fold(&self, digest: Digest) -> Digest {
+        digest.then(match self {
+            ConfirmedBy::Round => 0,
+            ConfirmedBy::Lease => 1,
+            ConfirmedBy::Log => 2,
         })
     }
 }

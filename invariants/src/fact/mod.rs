@@ -57,6 +57,18 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// How a leader knows, when it confirms a read, that no other leader has committed more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfirmedBy {
+    /// A quorum has answered it since the read began.
+    Round,
+    /// It holds a lease.
+    Lease,
+    /// The read is an entry of the log.
+    Log,
+}
+
 /// Declares the facts, one row each: number and name, fields, and what the fact is about; grouped by who can state them.
 /// Number and order of the fields are part of every digest. Digests are stored, so they never change.
 macro_rules! facts {
@@ -267,6 +279,24 @@ facts! {
             /// The applied index whose state it was answered from.
             applied: Index,
         } about request: *read;
+        /// Promise: an answer to the leader of `term` was sent that is neither a [`Fact::Voted`] nor a
+        /// [`Fact::Acknowledged`]: a refusal to append, or how much of a snapshot has arrived. Nothing need be durable.
+        31 "answered" Answered {
+            /// The term of the leader that it answers.
+            term: Term,
+        } about term: *term;
+        /// Claim: this server, as leader of `term`, has confirmed a read: once `index` is applied it may be served, by this
+        /// server or by the one that forwarded it.
+        32 "read confirmed" ReadConfirmed {
+            /// The read.
+            read: RequestId,
+            /// The term that this server leads.
+            term: Term,
+            /// The index that must be applied.
+            index: Index,
+            /// How this server knows that it still leads.
+            by: ConfirmedBy,
+        } about request: *read, term: *term;
     }
 
     /// What a disk states, once what was written before it is durable.
@@ -336,6 +366,12 @@ facts! {
             /// The response.
             answer: ConfChangeResponse,
         };
+        /// Truth, stated by the world: a client's read arrives at this server. The first arrival at any server is the start
+        /// of the read; retries arrive later.
+        33 "read arrived" ReadArrived {
+            /// The read.
+            read: RequestId,
+        } about request: *read;
     }
 
     /// What a client states.

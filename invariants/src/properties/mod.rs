@@ -29,6 +29,7 @@ pub mod committed_immutable;
 pub mod state_machine_safety;
 pub mod snapshot_consistency;
 pub mod read_safety;
+pub mod confirmed_reads;
 pub mod exactly_once;
 pub mod membership_safety;
 pub mod requested_membership;
@@ -37,6 +38,7 @@ pub mod no_disruption;
 pub use acked_immutable::AckedImmutable;
 pub use committed_immutable::CommittedImmutable;
 pub use committed_on_quorum::CommittedOnQuorum;
+pub use confirmed_reads::ConfirmedReads;
 pub use current_term_commit::CurrentTermCommit;
 pub use elected_by_quorum::ElectedByQuorum;
 pub use election_safety::ElectionSafety;
@@ -109,6 +111,7 @@ properties! {
     state_machine_safety: StateMachineSafety,
     snapshot_consistency: SnapshotConsistency,
     read_safety: ReadSafety,
+    confirmed_reads: ConfirmedReads,
     exactly_once: ExactlyOnce,
     membership_safety: MembershipSafety,
     requested_membership: RequestedMembership,
@@ -160,6 +163,7 @@ impl Properties {
                     check!(self.committed_immutable, check_commit, context, index);
                     check!(self.leader_completeness, check_leader_commit, context, led, index);
                     check!(self.requested_membership, check_commit, context, index);
+                    check!(self.confirmed_reads, record_leader_commit, context, led, index);
                 }
                 None => {
                     check!(self.committed_immutable, check_commit, context, index);
@@ -189,7 +193,12 @@ impl Properties {
                 check!(self.persist_before_reply, check_ack, context, term, index);
             }
             Fact::ReadServed { read, applied } => {
-                check!(self.read_safety, check_read, context, read, applied)
+                check!(self.confirmed_reads, check_serve, context, read, applied);
+                check!(self.read_safety, check_read, context, read, applied);
+            }
+            Fact::ReadArrived { read } => check!(self.confirmed_reads, record_arrival, context, read),
+            Fact::ReadConfirmed { read, term, index, by } => {
+                check!(self.confirmed_reads, check_confirmation, context, read, term, index, by);
             }
             Fact::SavedEntry { index, term, entry } => {
                 check!(self.log_matching, check_saved_entry, context, index, term, entry)
@@ -235,6 +244,7 @@ impl Properties {
             Fact::Saved { .. }
             | Fact::SavedRecovered
             | Fact::Restarted
+            | Fact::Answered { .. }
             | Fact::WriteAcknowledged { .. }
             | Fact::ReadAsked { .. } => {}
         }

@@ -1,7 +1,7 @@
 //! **Monotonic term**: a server's term only increases.
 //!
 //! *Source*: Raft paper, 5.1 and figure 2 (`currentTerm` is durable and increases monotonically). *Facts*:
-//! `TermChanged`, `Started`, every promise.
+//! `TermChanged`, `Started`, every promise but `Answered`, whose term need not be durable.
 //!
 //! *Check*: within an incarnation each change is to a higher term. A new incarnation must not start below a term in
 //! which the server has led or sent a vote, a candidacy or an acknowledgement. It may start below the last term

@@ -36,6 +36,8 @@ pub struct ClusterState {
     /// The configuration stated for the highest index.
     newest_configuration: Option<(Index, Configuration)>,
     servers: Vec<ServerState>,
+    /// The number of facts so far: it orders what happened within one event.
+    pub(crate) facts: u64,
     /// Positions in `servers`, by server number.
     positions: BTreeMap<Node, usize>,
     /// Servers whose disk was wiped and that no later configuration has removed yet: since which index, and position.
@@ -100,6 +102,8 @@ impl ClusterState {
     /// Applies a fact of the server at a position.
     pub(crate) fn apply_to(&mut self, position: usize, observed: &Observed) {
         let origin = FactOrigin::of(observed);
+        self.facts += 1;
+        let now = self.facts;
         let server = &mut self.servers[position];
         let led_before = server.leading_term();
         match observed.fact {
@@ -139,7 +143,7 @@ impl ClusterState {
                 {
                     self.configurations.record(LogId { index, term }, configuration, origin);
                 }
-                server.configure(index, configuration);
+                server.configure(index, configuration, now);
                 if self.newest_configuration.as_ref().is_none_or(|newest| newest.0 <= index) {
                     self.newest_configuration = Some((index, (**configuration).clone()));
                 }
@@ -153,7 +157,7 @@ impl ClusterState {
                     log.truncate(last.index);
                     log
                 });
-                server.install(log, last.index, configuration);
+                server.install(log, last.index, configuration, now);
             }
             Fact::Applied { index, .. } => {
                 self.applications.record(observed);
@@ -163,12 +167,17 @@ impl ClusterState {
             Fact::Voted { term, candidate } => {
                 self.vote_facts_seen = true;
                 server.record_vote(term, candidate, observed);
+                server.answer(term, now);
             }
             Fact::Campaigned { term } => {
                 self.vote_facts_seen = true;
                 server.campaign(term, observed);
             }
-            Fact::Acknowledged { term, index } => server.acknowledge(term, index, observed),
+            Fact::Acknowledged { term, index } => {
+                server.acknowledge(term, index, observed);
+                server.answer(term, now);
+            }
+            Fact::Answered { term } => server.answer(term, now),
             Fact::Saved { term, vote, after } => {
                 self.disk_facts_seen = true;
                 server.save(term, vote, after);
@@ -200,6 +209,8 @@ impl ClusterState {
             }
             Fact::SnapshotTaken { .. }
             | Fact::ReadServed { .. }
+            | Fact::ReadConfirmed { .. }
+            | Fact::ReadArrived { .. }
             | Fact::Restarted
             | Fact::Quiet
             | Fact::Founded { .. }

@@ -23,6 +23,13 @@ impl<T> RequestMap<T> {
         search(requests, request.sequence).ok().map(|position| &requests[position].1)
     }
 
+    /// The value for this request, to change.
+    pub(crate) fn get_mut(&mut self, request: RequestId) -> Option<&mut T> {
+        let session = self.sessions.binary_search_by_key(&request.session, |session| session.0).ok()?;
+        let requests = &mut self.sessions[session].1;
+        search(requests, request.sequence).ok().map(|position| &mut requests[position].1)
+    }
+
     /// Inserts a value unless the request has one.
     pub(crate) fn insert(&mut self, request: RequestId, value: T) {
         let session = match self.sessions.binary_search_by_key(&request.session, |session| session.0) {
@@ -69,6 +76,8 @@ mod tests {
             }
             for (&request, position) in &reference {
                 prop_assert_eq!(requests.get(request), Some(position));
+                *requests.get_mut(request).expect("it was inserted") += 1;
+                prop_assert_eq!(requests.get(request), Some(&(position + 1)));
             }
         }
     }

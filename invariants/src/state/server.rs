@@ -98,8 +98,12 @@ pub struct ServerState {
     wipe_state: Option<WipeState>,
     /// For each term, the highest index at which an entry of that term was ever durable here.
     ever_durable: Vec<(Term, Index)>,
+    /// For each term in which it has answered a leader, the number of the fact that stated its last answer.
+    answers: Vec<(Term, u64)>,
     /// Its configurations, by the index of the entry that carries each.
     configurations: Vec<(Index, Configuration)>,
+    /// For each of them, the number of the fact that stated it.
+    configured_at: Vec<u64>,
 }
 
 impl ServerState {
@@ -122,7 +126,9 @@ impl ServerState {
             replica_generation: 0,
             wipe_state: None,
             ever_durable: Vec::new(),
+            answers: Vec::new(),
             configurations: Vec::new(),
+            configured_at: Vec::new(),
         }
     }
 
@@ -209,6 +215,22 @@ impl ServerState {
         self.ever_durable[..until].last().filter(|saved| saved.0 == term).map_or(0, |saved| saved.1)
     }
 
+    /// The number of the fact that stated its last answer to the leader of `term`; 0 if there is none.
+    pub(crate) fn last_answer(&self, term: Term) -> u64 {
+        let until = count_prefix(&self.answers, |answer| answer.0 <= term);
+        self.answers[..until].last().filter(|answer| answer.0 == term).map_or(0, |answer| answer.1)
+    }
+
+    /// The configurations that were in force here at some time since the fact of this number, the newest first.
+    pub(crate) fn in_force_since(&self, fact: u64) -> impl Iterator<Item = &Configuration> {
+        let newest_first = self.configurations.iter().zip(&self.configured_at).rev();
+        // The first one that is older than the fact was in force at its time; those before it were not.
+        let mut is_past = false;
+        newest_first
+            .take_while(move |&(_, &since)| !std::mem::replace(&mut is_past, since <= fact))
+            .map(|((_, configuration), _)| configuration)
+    }
+
     /// The configuration in force, with the index of the entry that carries it.
     pub(crate) fn newest_configuration(&self) -> Option<(Index, &Configuration)> {
         self.configurations.last().map(|configured| (configured.0, &configured.1))
@@ -259,6 +281,7 @@ impl ServerState {
         self.log = log;
         // Each incarnation states its configurations again.
         self.configurations.clear();
+        self.configured_at.clear();
     }
 
     /// The process ended and lost its state machine.
@@ -268,11 +291,13 @@ impl ServerState {
     }
 
     /// A snapshot replaced the log with `log`; its configuration is no longer carried by an entry.
-    pub(super) fn install(&mut self, log: TermRuns, index: Index, configuration: &Configuration) {
+    pub(super) fn install(&mut self, log: TermRuns, index: Index, configuration: &Configuration, fact: u64) {
         self.log = log;
         self.compacted = index;
         self.configurations.clear();
+        self.configured_at.clear();
         self.configurations.push((index, configuration.clone()));
+        self.configured_at.push(fact);
     }
 
     pub(super) fn change_term(&mut self, term: Term) {
@@ -297,14 +322,17 @@ impl ServerState {
         // A configuration is removed with its entry (paper, 6). No entry carries the first one.
         while self.configurations.last().is_some_and(|configured| configured.0 > after) {
             self.configurations.pop();
+            self.configured_at.pop();
         }
     }
 
-    pub(super) fn configure(&mut self, index: Index, configuration: &Configuration) {
+    pub(super) fn configure(&mut self, index: Index, configuration: &Configuration, fact: u64) {
         while self.configurations.last().is_some_and(|configured| configured.0 >= index) {
             self.configurations.pop();
+            self.configured_at.pop();
         }
         self.configurations.push((index, configuration.clone()));
+        self.configured_at.push(fact);
     }
 
     pub(super) fn record_vote(&mut self, term: Term, candidate: Node, observed: &Observed) {
@@ -329,6 +357,24 @@ impl ServerState {
         };
         if further {
             self.furthest_ack = Some(Acknowledgement { term, index, origin: FactOrigin::of(observed) });
+        }
+    }
+
+    /// It answers the leader of `term`.
+    #[inline]
+    pub(super) fn answer(&mut self, term: Term, fact: u64) {
+        match self.answers.last_mut() {
+            Some(newest) if newest.0 == term => newest.1 = fact,
+            _ => self.answer_in_other_term(term, fact),
+        }
+    }
+
+    #[cold]
+    fn answer_in_other_term(&mut self, term: Term, fact: u64) {
+        let position = count_prefix(&self.answers, |answer| answer.0 <= term);
+        match position.checked_sub(1).map(|found| &mut self.answers[found]) {
+            Some(known) if known.0 == term => known.1 = fact,
+            _ => self.answers.insert(position, (term, fact)),
         }
     }
 

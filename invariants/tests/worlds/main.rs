@@ -12,6 +12,7 @@ mod disks;
 mod commits;
 mod contracts;
 mod clients;
+mod confirmed_reads;
 mod membership;
 mod recovery;
 mod requested_membership;
@@ -90,6 +91,16 @@ violations! {
         a_stale_read
         a_stale_read_after_a_fresh_one
         a_request_takes_effect_twice;
+    confirmed_reads:
+        answers_from_before_the_read_confirm_it
+        answers_of_an_older_term_confirm_a_read
+        a_learner_confirms_a_read
+        one_half_of_a_joint_configuration_confirms_a_read
+        a_voter_of_a_past_configuration_confirms_a_read
+        a_leader_outside_its_configuration_counts_itself
+        a_deposed_leader_confirms_a_read_by_its_lease
+        a_leader_confirms_a_read_before_it_has_committed
+        a_forwarded_read_is_served_before_its_index_is_applied;
     membership:
         a_change_before_the_last_one_is_committed
         a_change_before_anything_is_committed_in_the_term

@@ -42,7 +42,7 @@ impl Core {
                     self.applied += commands.count();
                 }
                 Effect::Respond { .. } => self.answered += 1,
-                Effect::ReadNow { .. } | Effect::Restore(_) => {}
+                Effect::ReadConfirmed { .. } | Effect::ReadNow { .. } | Effect::Restore(_) => {}
             }
         }
         self.effects.clear();

@@ -5,8 +5,8 @@ use crate::table::Table;
 use proptest::prelude::*;
 use raft_core::{
     Checkpoint, Config, Configuration, DirectoryId, Effect, Entry, Envelope, Index, Input, LogId, Malformed,
-    Message, NodeId, Payload, Raft, Recovered, RecoveredError, ReplicaKey, RequestId, Response, Role, SaveId,
-    Snapshot, StartError, Term, Timestamp,
+    Message, NodeId, Payload, Raft, ReadKey, Recovered, RecoveredError, ReplicaKey, RequestId, Response,
+    Role, SaveId, Snapshot, StartError, Term, Timestamp,
 };
 use std::sync::Arc;
 
@@ -311,7 +311,7 @@ fn clock_that_goes_back_causes_no_panic() {
         let mut effects = Vec::new();
         for back in [0, 1, 1_000_000, 500_000_000, 900_000_000_000_000, u64::MAX] {
             let now = Timestamp(now.0.saturating_sub(back));
-            for input in [Input::Timer, Input::Read { request: RequestId(back) }] {
+            for input in [Input::Timer, Input::Read { request: RequestId(back), key: ReadKey::default() }] {
                 raft.step(now, input, &mut effects);
             }
         }
@@ -324,7 +324,7 @@ fn reused_request_id_gets_two_responses() {
     let mut raft = start(Recovered::default()).expect("this state can have been saved");
     let mut effects = Vec::new();
     for _ in 0..2 {
-        raft.step(Timestamp(0), Input::Read { request: RequestId(7) }, &mut effects);
+        raft.step(Timestamp(0), Input::Read { request: RequestId(7), key: ReadKey::default() }, &mut effects);
     }
     let response = Effect::Respond { request: RequestId(7), response: Response::NotLeader { hint: None } };
     assert_eq!(effects, [response.clone(), response]);

@@ -4,7 +4,7 @@
 use crate::table::Table;
 use raft_core::{
     ConfChange, ConfChangeOp, DirectoryId, Effect, Entries, Envelope, ForwardOutcome, ForwardRequest, Index,
-    Input, LogId, Message, MessageContext, NodeId, Raft, ReplicaKey, RequestId, Response, Role,
+    Input, LogId, Message, MessageContext, NodeId, Raft, ReadKey, ReplicaKey, RequestId, Response, Role,
     SnapshotChunk, Term, Timestamp,
 };
 
@@ -142,7 +142,7 @@ fn requests_of_non_member_are_accepted() {
                 context,
             },
             Message::InstallSnapshot { term, chunk: Box::new(chunk), context },
-            Message::Forward { term, forward_id: 7, request: ForwardRequest::Read },
+            Message::Forward { term, forward_id: 7, request: ForwardRequest::Read(ReadKey::default()) },
         ];
         for message in requests {
             let (after, _) = step_with(&t, 1, replica(4), &message);

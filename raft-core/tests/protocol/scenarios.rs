@@ -4,7 +4,7 @@
 use crate::table::Table;
 use raft_core::{
     ConfChange, ConfChangeOp, Config, Configuration, DirectoryId, ENTRY_COST, Effect, Entry, Index, Input,
-    Log, LogId, Message, MessageContext, NodeId, Payload, Raft, Recovered, RequestId, Role, SaveId,
+    Log, LogId, Message, MessageContext, NodeId, Payload, Raft, ReadKey, Recovered, RequestId, Role, SaveId,
     StartError, Term, Timestamp,
 };
 use rand_xoshiro::SplitMix64;
@@ -1136,7 +1136,7 @@ fn two_reads_with_one_request_id_each_need_a_round() {
     let mut t = led(|_| {});
     let (mut raft, mut effects) = (t.raft(1).clone(), Vec::new());
     let now = Timestamp(t.server(1).now);
-    let read = Input::Read { request: RequestId(7) };
+    let read = Input::Read { request: RequestId(7), key: ReadKey::default() };
     let served = |effects: &[Effect]| {
         effects
             .iter()

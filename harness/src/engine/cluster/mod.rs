@@ -322,6 +322,7 @@ impl<S: Server> Cluster<S> {
                     self.world.begin_event(EventKind::Request, to, client);
                     let (id, body) = (request.id, request.body);
                     self.world.trace(to, || TraceEvent::Request { client, to, id, body: body.to_string() });
+                    self.world.record_arrival(to, &request);
                     let (now, step) = (self.world.now(), self.world.step());
                     self.world.node_state_mut(to).unanswered.push(UnansweredRequest {
                         at: now,

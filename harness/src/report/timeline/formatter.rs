@@ -4,7 +4,9 @@ use super::event_group::{GroupKind, GroupMember, LogClaim};
 use super::relevance::Relevance;
 use super::{TimelineEvent, with_thousands, wrap};
 use crate::outcome::{Actor, Evidence, EvidenceKind};
-use invariants::{ClusterState, ConfChangeResponse, Fact, Index, LogId, Node, Observed, Role, Term, Time};
+use invariants::{
+    ClusterState, ConfChangeResponse, ConfirmedBy, Fact, Index, LogId, Node, Observed, Role, Term, Time,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How much is shown.
@@ -292,6 +294,16 @@ impl TimelineFormatter<'_> {
             Fact::Campaigned { term } => format!("campaigns in term {term}"),
             Fact::Acknowledged { term, index } => {
                 format!("acknowledges {} to the leader of term {term}", entry(index))
+            }
+            Fact::Answered { term } => format!("answers the leader of term {term}"),
+            Fact::ReadArrived { read } => format!("gets {read}"),
+            Fact::ReadConfirmed { read, term, index, by } => {
+                let by = match by {
+                    ConfirmedBy::Round => "by a round",
+                    ConfirmedBy::Lease => "by its lease",
+                    ConfirmedBy::Log => "in the log",
+                };
+                format!("confirms {read} at {} as leader of term {term}, {by}", entry(index))
             }
             Fact::ReadServed { read, applied } => format!("serves {read} from {}", entry(applied)),
             Fact::Saved { term, vote, .. } => match vote {

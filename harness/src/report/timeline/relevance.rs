@@ -88,7 +88,9 @@ impl Relevance {
             Fact::Configured { index, .. } => *index > 0,
             Fact::Appended { index, .. } => is_recent(*index),
             // Operations of other requests change no server state.
-            Fact::ReadServed { read, .. } => is_relevant_request(read),
+            Fact::ReadServed { read, .. } | Fact::ReadArrived { read } | Fact::ReadConfirmed { read, .. } => {
+                is_relevant_request(read)
+            }
             Fact::WriteAcknowledged { index, write } => {
                 is_relevant_request(write) || self.indexes.contains(index)
             }

@@ -14,10 +14,11 @@ use crate::parts::{DurableLog, Requester, Rewrite, Save, StatedState, SyncOutcom
 use crate::plan::{self, Trigger};
 use crate::server::{Arrival, BugInfo, Host, LocalTime, OperatorCommand, Server};
 use bytes::Bytes;
-use invariants::{LogId, ServerFact};
+use invariants::{ConfirmedBy, LogId, ServerFact};
 use raft_core::{
     Bug, Checkpoint, ConfChange, ConfChangeOp, Config, DirectoryId, Effect, Entry, Envelope, ForwardRequest,
-    Index, Input, Message, NodeId, Payload, Raft, Recovered, SaveId, SaveRecord, Snapshot, Timestamp,
+    Index, Input, Message, NodeId, Payload, Raft, ReadConfirmation, ReadKey, Recovered, SaveId, SaveRecord,
+    Snapshot, Timestamp,
 };
 use rand::RngCore;
 use std::sync::Arc;
@@ -127,7 +128,8 @@ impl RunningServer {
             Arrival::Request { client, request } => {
                 let number = self.application.add_request(host, Requester::Client { client, request });
                 if request.read_operation().is_some() {
-                    Input::Read { request: number }
+                    let key = ReadKey(request.id.session, request.id.sequence);
+                    Input::Read { request: number, key }
                 } else {
                     let command = self.application.application.command(host, &request);
                     Input::Propose { request: number, command: command.into() }
@@ -217,6 +219,9 @@ impl RunningServer {
                 }
                 Effect::Restore(snapshot) => self.application.restore(host, &snapshot),
                 Effect::Apply { first, entries } => self.application.apply(host, first, &entries),
+                Effect::ReadConfirmed { key, term, index, confirmation } => {
+                    host.record_fact(read_confirmed(key, term, index, confirmation));
+                }
                 Effect::ReadNow { request, confirmation } => {
                     self.application.read(host, request, confirmation)
                 }
@@ -288,6 +293,12 @@ impl RunningServer {
             Message::AppendEntriesResponse { term, match_index, .. } => {
                 host.record_fact(ServerFact::Acknowledged { term: term.0, index: match_index.0 });
             }
+            // A refusal that ends a past leadership is no answer to the leader of this term.
+            Message::AppendEntriesRejected { term, .. } | Message::InstallSnapshotResponse { term, .. }
+                if self.raft.leader() == Some(NodeId(to)) =>
+            {
+                host.record_fact(ServerFact::Answered { term: term.0 });
+            }
             _ => {}
         }
     }
@@ -302,6 +313,21 @@ fn fire_trigger_of(host: &mut CoreHost<'_>, message: &Message) {
         }
         _ => {}
     }
+}
+
+/// The fact that the leader of `term` has confirmed a read.
+fn read_confirmed(
+    key: ReadKey,
+    term: raft_core::Term,
+    index: Index,
+    confirmation: ReadConfirmation,
+) -> ServerFact {
+    let by = match confirmation {
+        ReadConfirmation::Lease => ConfirmedBy::Lease,
+        ReadConfirmation::Quorum | ReadConfirmation::Leader => ConfirmedBy::Round,
+    };
+    let read = invariants::RequestId { session: key.0, sequence: key.1 };
+    ServerFact::ReadConfirmed { read, term: term.0, index: index.0, by }
 }
 
 /// The configuration of the core.

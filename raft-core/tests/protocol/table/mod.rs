@@ -17,8 +17,8 @@ use checker::{Before, Checker, Disks};
 use disk::Disk;
 use raft_core::{
     ConfChange, ConfChangeOp, Config, Configuration, DirectoryId, Effect, Entry, Envelope, Index, Input,
-    LogId, Message, NodeId, Payload, Raft, ReadConfirmation, ReplicaKey, RequestId, Response, Role, Snapshot,
-    Term, Timestamp,
+    LogId, Message, NodeId, Payload, Raft, ReadConfirmation, ReadKey, ReplicaKey, RequestId, Response, Role,
+    Snapshot, Term, Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::{Display, Write as _};
@@ -418,7 +418,7 @@ impl Table {
         self.log_action(&format!("read n{id} {name}"));
         let request = self.request(id, name);
         self.checker.on_read_request(request);
-        self.step(id, Input::Read { request });
+        self.step(id, Input::Read { request, key: ReadKey::default() });
     }
 
     /// Requests a configuration change at a server.
@@ -904,6 +904,8 @@ impl Table {
                     self.servers[position].state.apply(index, entry);
                 }
             }
+            // The checker of these tests judges the answer.
+            Effect::ReadConfirmed { .. } => {}
             Effect::ReadNow { request, confirmation } => {
                 let applied = self.servers[position].state.applied;
                 let why = match confirmation {
