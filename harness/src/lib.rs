@@ -52,6 +52,8 @@ pub mod world;
 pub mod server;
 pub mod parts;
 pub mod engine;
+#[cfg(feature = "explore")]
+pub mod explore;
 pub mod systems;
 pub mod findings;
 pub mod sweep;

@@ -123,6 +123,8 @@ mod forward;
 mod invariants;
 pub mod status;
 pub mod session;
+#[cfg(feature = "canonical")]
+pub mod canonical;
 
 pub use bug::{Bug, BugInfo};
 pub use config::{Config, ConfigError};

@@ -463,7 +463,7 @@ impl Log {
     }
 
     /// All entries from `first` on. `first` must be in the log or the next index.
-    fn from(&self, first: Index) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn from(&self, first: Index) -> impl Iterator<Item = &Entry> {
         let fresh = Index(self.last.index.0 + 1 - self.fresh.len() as u64);
         let (mut slices, mut first_slice, mut newest) = (&self.slices[..0], &[][..], &self.fresh[..]);
         if first < fresh {

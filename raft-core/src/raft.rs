@@ -20,7 +20,7 @@ use std::sync::Arc;
 #[derive(Clone, PartialEq, Debug)]
 pub struct Raft {
     pub(crate) config: Config,
-    rng: SplitMix64,
+    pub(crate) rng: SplitMix64,
     pub(crate) term: Term,
     pub(crate) vote: Option<NodeId>,
     pub(crate) role: Role,

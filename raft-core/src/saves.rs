@@ -27,32 +27,32 @@ pub(crate) enum Promise {
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Saves {
     /// The newest write issued.
-    newest: SaveId,
+    pub(crate) newest: SaveId,
     /// Every write up to here is durable; `None` until boot's write 0 is.
-    durable: Option<SaveId>,
+    pub(crate) durable: Option<SaveId>,
     /// Every entry up to here is durable and still in the log.
-    durable_index: Index,
-    in_flight: VecDeque<InFlight>,
-    pending: VecDeque<PendingPromise>,
+    pub(crate) durable_index: Index,
+    pub(crate) in_flight: VecDeque<InFlight>,
+    pub(crate) pending: VecDeque<PendingPromise>,
     /// How many of `pending`, at the back, were made in this step and do not yet know their write.
-    unsettled: usize,
+    pub(crate) unsettled: usize,
 }
 
 /// A write in flight.
 #[derive(Clone, PartialEq, Debug)]
-struct InFlight {
-    id: SaveId,
+pub(crate) struct InFlight {
+    pub(crate) id: SaveId,
     /// The end of the log in this write, lowered by later truncations.
-    last: Index,
-    issued: Timestamp,
+    pub(crate) last: Index,
+    pub(crate) issued: Timestamp,
 }
 
 /// A promise that waits for a write.
 #[derive(Clone, PartialEq, Debug)]
-struct PendingPromise {
-    needs: SaveId,
-    term: Term,
-    promise: Promise,
+pub(crate) struct PendingPromise {
+    pub(crate) needs: SaveId,
+    pub(crate) term: Term,
+    pub(crate) promise: Promise,
 }
 
 impl PendingPromise {

@@ -52,6 +52,9 @@ pub(super) enum CliCommand {
     Determinism(DeterminismArgs),
     /// Measure how soon each bug of the catalogue is caught, and by what
     Bugs(BugsArgs),
+    /// Explore every interleaving of a small cluster: all orders of messages, saves, timers and crashes
+    #[cfg(feature = "explore")]
+    Explore(ExploreArgs),
     /// List all bugs, faults, properties and milestones
     List,
     /// Measure the speed of the harness
@@ -208,6 +211,80 @@ pub(super) struct BugsArgs {
     /// Folder for the results so far: a measurement that was broken off goes on there
     #[arg(long, value_name = "DIR", allow_negative_numbers = true)]
     pub(super) out: Option<PathBuf>,
+    /// Print only one JSON object on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[cfg(feature = "explore")]
+#[derive(Args, Debug)]
+pub(super) struct ExploreArgs {
+    /// Number of servers
+    #[arg(long, value_name = "N", default_value_t = 3, allow_hyphen_values = true)]
+    pub(super) servers: usize,
+    /// How many of them, the first ones, are voters at the start [default: all]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(super) voters: Option<usize>,
+    /// The highest term
+    #[arg(long, value_name = "N", default_value_t = 2, allow_hyphen_values = true)]
+    pub(super) terms: u64,
+    /// How many election timers fire in all; 15: no limit
+    #[arg(long, value_name = "N", default_value_t = 15, allow_hyphen_values = true)]
+    pub(super) timers: u32,
+    /// How many commands clients propose
+    #[arg(long, value_name = "N", default_value_t = 0, allow_hyphen_values = true)]
+    pub(super) proposals: u32,
+    /// How many servers lose power, with any of the writes that are not durable
+    #[arg(long, value_name = "N", default_value_t = 0, allow_hyphen_values = true)]
+    pub(super) crashes: u32,
+    /// How many membership changes are requested
+    #[arg(long, value_name = "N", default_value_t = 0, allow_hyphen_values = true)]
+    pub(super) changes: u32,
+    /// How many reads are requested
+    #[arg(long, value_name = "N", default_value_t = 0, allow_hyphen_values = true)]
+    pub(super) reads: u32,
+    /// How many leadership transfers are requested
+    #[arg(long, value_name = "N", default_value_t = 0, allow_hyphen_values = true)]
+    pub(super) transfers: u32,
+    /// How many snapshots are taken
+    #[arg(long, value_name = "N", default_value_t = 0, allow_hyphen_values = true)]
+    pub(super) snapshots: u32,
+    /// How many writes fail or hang
+    #[arg(long, value_name = "N", default_value_t = 0, allow_hyphen_values = true)]
+    pub(super) disks: u32,
+    /// Leaders send heartbeats
+    #[arg(long)]
+    pub(super) heartbeats: bool,
+    /// Every write is durable at once
+    #[arg(long)]
+    pub(super) instant_saves: bool,
+    /// Servers ask before they campaign
+    #[arg(long)]
+    pub(super) pre_vote: bool,
+    /// Leaders check their quorum, and voters that hear from a leader vote for no other
+    #[arg(long)]
+    pub(super) check_quorum: bool,
+    /// The most entries of a message
+    #[arg(long, value_name = "N", default_value_t = 64, allow_hyphen_values = true)]
+    pub(super) batch: usize,
+    /// Count states that differ by the numbers of servers one by one
+    #[arg(long)]
+    pub(super) no_symmetry: bool,
+    /// Keep messages that change nothing in the network
+    #[arg(long)]
+    pub(super) keep_dead: bool,
+    /// Also check that a leader can be elected and commit from every state
+    #[arg(long)]
+    pub(super) liveness: bool,
+    /// Switch on a bug
+    #[arg(long, value_name = "NAME", allow_negative_numbers = true)]
+    pub(super) bug: Option<String>,
+    /// The most states; then the search is not complete
+    #[arg(long, value_name = "N", default_value_t = 100_000_000, allow_hyphen_values = true)]
+    pub(super) max_states: usize,
+    /// The most memory for these states, in MiB; then the search is not complete
+    #[arg(long, value_name = "MIB", default_value_t = 6 << 10, allow_hyphen_values = true)]
+    pub(super) max_memory: usize,
     /// Print only one JSON object on standard output
     #[arg(long)]
     pub(super) json: bool,

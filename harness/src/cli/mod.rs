@@ -26,6 +26,8 @@ mod sweep;
 mod merge;
 mod bench;
 mod bugs;
+#[cfg(feature = "explore")]
+mod explore;
 
 use crate::findings::child;
 use crate::support::program;
@@ -101,6 +103,8 @@ fn dispatch(cli: &Cli, system: &SystemInfo) -> CommandResult {
         Some(CliCommand::Check(arguments)) => check::check(arguments),
         Some(CliCommand::Determinism(arguments)) => determinism::determinism(system, arguments),
         Some(CliCommand::Bugs(arguments)) => bugs::bugs(system, arguments),
+        #[cfg(feature = "explore")]
+        Some(CliCommand::Explore(arguments)) => explore::explore_scope(system, arguments),
         Some(CliCommand::List) => catalog::list(system),
         Some(CliCommand::Bench(arguments)) => bench::bench(system, arguments),
     }

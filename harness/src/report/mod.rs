@@ -97,7 +97,7 @@ fn wrap<'a>(text: &'a str, width: usize, first_indent: &str, indent: &str) -> Ve
 }
 
 /// A number with separators: `12,345,678`.
-fn with_thousands(number: u64) -> String {
+pub(crate) fn with_thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (position, digit) in digits.char_indices() {

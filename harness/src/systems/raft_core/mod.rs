@@ -5,5 +5,11 @@ pub mod directory_id;
 mod entry;
 mod application_lane;
 pub mod node;
+#[cfg(feature = "explore")]
+mod explored_disk;
+#[cfg(feature = "explore")]
+mod explored_facts;
+#[cfg(feature = "explore")]
+pub mod explored;
 
 pub use node::RaftServer;

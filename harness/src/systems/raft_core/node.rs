@@ -378,7 +378,7 @@ fn core_checkpoint(checkpoint: WalCheckpoint) -> Checkpoint {
     }
 }
 
-fn fact_log_id(id: raft_core::LogId) -> LogId {
+pub(super) fn fact_log_id(id: raft_core::LogId) -> LogId {
     LogId { index: id.index.0, term: id.term.0 }
 }
 

@@ -1,0 +1,141 @@
+//! The command `explore`: every interleaving of a small cluster of the built-in system.
+
+use super::exit::{SUCCESS, VIOLATION};
+use super::signals::{self, STOP_REQUESTED};
+use super::{CommandResult, arguments, catalog, print, print_json, print_message};
+use crate::explore::search::{Settings};
+use crate::explore::{Budget, Ended, Explored, Limits, Progress, Scope, explore};
+use crate::outcome::{BUILT_IN_SYSTEM, COMMIT};
+use crate::report::with_thousands;
+use crate::systems::SystemInfo;
+use crate::systems::raft_core::explored::CoreModel;
+use raft_core::Bug;
+use serde_json::json;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// Seconds between two lines of progress.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+
+pub(super) fn explore_scope(system: &SystemInfo, arguments: &arguments::ExploreArgs) -> CommandResult {
+    if system.name != BUILT_IN_SYSTEM {
+        return Err(format!("only {BUILT_IN_SYSTEM} can be explored from the command line; another system is explored by its own test"));
+    }
+    let scope = scope_of(arguments);
+    catalog::check_bug(system, arguments.bug.as_deref())?;
+    let bug = match &arguments.bug {
+        None => None,
+        Some(name) => Some(Bug::named(name).ok_or_else(|| format!("{name} is a bug of the host around the core, which is not explored"))?),
+    };
+    let model = CoreModel::new(scope, bug)?;
+    let renamings = model.renamings();
+    let settings = Settings {
+        limits: scope.limits,
+        drop_dead: scope.drop_dead,
+        liveness: arguments.liveness,
+        budget: Budget { states: arguments.max_states, bytes: arguments.max_memory << 20 },
+    };
+    signals::install_handlers("ending with the states so far; a second signal ends at once")?;
+    let started = Instant::now();
+    let mut last = started;
+    let explored = explore(model, renamings, &settings, &mut |progress: Progress| {
+        if last.elapsed() >= PROGRESS_INTERVAL {
+            last = Instant::now();
+            print_message(&progress_line(&progress));
+        }
+        !STOP_REQUESTED.load(Ordering::Relaxed)
+    });
+    let seconds = started.elapsed().as_secs_f64();
+    match arguments.json {
+        true => print_json(&as_json(&scope, arguments, &explored, seconds))?,
+        false => print(&as_text(&scope, arguments, &explored, seconds))?,
+    }
+    let code = if matches!(explored.ended, Ended::Violation(_)) { VIOLATION } else { SUCCESS };
+    Ok(signals::exit_code_after(code))
+}
+
+fn scope_of(arguments: &arguments::ExploreArgs) -> Scope {
+    Scope {
+        servers: arguments.servers,
+        voters: arguments.voters.unwrap_or(arguments.servers),
+        terms: arguments.terms,
+        limits: Limits {
+            timers: arguments.timers,
+            proposals: arguments.proposals,
+            crashes: arguments.crashes,
+            changes: arguments.changes,
+            reads: arguments.reads,
+            transfers: arguments.transfers,
+            snapshots: arguments.snapshots,
+            disks: arguments.disks,
+        },
+        heartbeats: arguments.heartbeats,
+        asynchronous: !arguments.instant_saves,
+        pre_vote: arguments.pre_vote,
+        check_quorum: arguments.check_quorum,
+        batch: arguments.batch,
+        symmetry: !arguments.no_symmetry,
+        drop_dead: !arguments.keep_dead,
+    }
+}
+
+fn progress_line(progress: &Progress) -> String {
+    let Progress { round, states, open, depth } = *progress;
+    let (states, open) = (with_thousands(states as u64), with_thousands(open as u64));
+    format!("round {round}: {states} states, {open} not expanded, depth {depth}")
+}
+
+fn as_text(scope: &Scope, arguments: &arguments::ExploreArgs, explored: &Explored, seconds: f64) -> String {
+    let Explored { states, edges, depth, server_states, server_steps, messages, rounds, bytes, paths, .. } =
+        *explored;
+    let number = |number: usize| with_thousands(number as u64);
+    let bug = arguments.bug.as_ref().map_or(String::new(), |bug| format!(", with the bug {bug}"));
+    let mut text = format!("{scope}{bug}\n");
+    text += &match &explored.ended {
+        Ended::Complete => {
+            format!("complete: within this scope there is no violation, in {} states\n", number(states))
+        }
+        Ended::Incomplete { depth, reason } => {
+            format!("not complete: {} states, depth {depth}: {reason}\n", number(states))
+        }
+        Ended::Violation(found) => {
+            let mut text = format!("{}: {}\n", found.property, found.sentence);
+            for (step, line) in (1..).zip(&found.trace) {
+                let from = line.from.map_or(String::new(), |from| format!("n{from} -> "));
+                text += &format!("{step:>4}  {from}n{}  {}\n", line.server, line.text);
+            }
+            text
+        }
+    };
+    text += &format!(
+        "{} edges, depth {depth}, {} server states, {} server steps, {} messages, {rounds} rounds\n{seconds:.1} s, {} bytes a state, {} paths checked\n",
+        with_thousands(edges), number(server_states), number(server_steps), number(messages), bytes / states.max(1), with_thousands(paths)
+    );
+    for (property, checks) in explored.checks.iter().filter(|(_, checks)| **checks > 0) {
+        text += &format!("  {property:<24} {:>12} checks\n", with_thousands(*checks));
+    }
+    text
+}
+
+fn as_json(
+    scope: &Scope,
+    arguments: &arguments::ExploreArgs,
+    explored: &Explored,
+    seconds: f64,
+) -> serde_json::Value {
+    let ended = match &explored.ended {
+        Ended::Complete => json!({"result": "complete"}),
+        Ended::Incomplete { depth, reason } => json!({"result": "incomplete", "depth": depth, "reason": reason}),
+        Ended::Violation(found) => json!({
+            "result": "violation", "property": found.property, "sentence": found.sentence,
+            "trace": found.trace.iter().map(|step| json!({"server": step.server, "from": step.from, "text": step.text})).collect::<Vec<_>>(),
+        }),
+    };
+    json!({
+        "commit": COMMIT, "scope": scope, "bug": arguments.bug, "ended": ended,
+        "states": explored.states, "edges": explored.edges, "depth": explored.depth,
+        "server_states": explored.server_states, "server_steps": explored.server_steps, "messages": explored.messages,
+        "rounds": explored.rounds, "bytes": explored.bytes, "paths": explored.paths, "checks": explored.checks,
+        "seconds": seconds,
+    })
+}
