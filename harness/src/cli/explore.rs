@@ -1,9 +1,11 @@
 //! The command `explore`: every interleaving of a small cluster of the built-in system.
 
+#![expect(clippy::disallowed_types, reason = "progress is reported as time passes")]
+
 use super::exit::{SUCCESS, VIOLATION};
 use super::signals::{self, STOP_REQUESTED};
 use super::{CommandResult, arguments, catalog, print, print_json, print_message};
-use crate::explore::search::{Settings};
+use crate::explore::search::Settings;
 use crate::explore::{Budget, Ended, Explored, Limits, Progress, Scope, explore};
 use crate::outcome::{BUILT_IN_SYSTEM, COMMIT};
 use crate::report::with_thousands;
@@ -19,14 +21,19 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
 pub(super) fn explore_scope(system: &SystemInfo, arguments: &arguments::ExploreArgs) -> CommandResult {
     if system.name != BUILT_IN_SYSTEM {
-        return Err(format!("only {BUILT_IN_SYSTEM} can be explored from the command line; another system is explored by its own test"));
+        return Err(format!(
+            "only {BUILT_IN_SYSTEM} can be explored from the command line; another system is explored by its own test"
+        ));
     }
     let scope = scope_of(arguments);
     catalog::check_bug(system, arguments.bug.as_deref())?;
-    let bug = match &arguments.bug {
-        None => None,
-        Some(name) => Some(Bug::named(name).ok_or_else(|| format!("{name} is a bug of the host around the core, which is not explored"))?),
-    };
+    let bug =
+        match &arguments.bug {
+            None => None,
+            Some(name) => Some(Bug::named(name).ok_or_else(|| {
+                format!("{name} is a bug of the host around the core, which is not explored")
+            })?),
+        };
     let model = CoreModel::new(scope, bug)?;
     let renamings = model.renamings();
     let settings = Settings {
@@ -86,8 +93,9 @@ fn progress_line(progress: &Progress) -> String {
 }
 
 fn as_text(scope: &Scope, arguments: &arguments::ExploreArgs, explored: &Explored, seconds: f64) -> String {
-    let Explored { states, edges, depth, server_states, server_steps, messages, rounds, bytes, paths, .. } =
-        *explored;
+    let Explored {
+        states, edges, depth, server_states, server_steps, messages, rounds, bytes, paths, ..
+    } = *explored;
     let number = |number: usize| with_thousands(number as u64);
     let bug = arguments.bug.as_ref().map_or(String::new(), |bug| format!(", with the bug {bug}"));
     let mut text = format!("{scope}{bug}\n");
@@ -109,7 +117,12 @@ fn as_text(scope: &Scope, arguments: &arguments::ExploreArgs, explored: &Explore
     };
     text += &format!(
         "{} edges, depth {depth}, {} server states, {} server steps, {} messages, {rounds} rounds\n{seconds:.1} s, {} bytes a state, {} paths checked\n",
-        with_thousands(edges), number(server_states), number(server_steps), number(messages), bytes / states.max(1), with_thousands(paths)
+        with_thousands(edges),
+        number(server_states),
+        number(server_steps),
+        number(messages),
+        bytes / states.max(1),
+        with_thousands(paths)
     );
     for (property, checks) in explored.checks.iter().filter(|(_, checks)| **checks > 0) {
         text += &format!("  {property:<24} {:>12} checks\n", with_thousands(*checks));
@@ -125,7 +138,9 @@ fn as_json(
 ) -> serde_json::Value {
     let ended = match &explored.ended {
         Ended::Complete => json!({"result": "complete"}),
-        Ended::Incomplete { depth, reason } => json!({"result": "incomplete", "depth": depth, "reason": reason}),
+        Ended::Incomplete { depth, reason } => {
+            json!({"result": "incomplete", "depth": depth, "reason": reason})
+        }
         Ended::Violation(found) => json!({
             "result": "violation", "property": found.property, "sentence": found.sentence,
             "trace": found.trace.iter().map(|step| json!({"server": step.server, "from": step.from, "text": step.text})).collect::<Vec<_>>(),

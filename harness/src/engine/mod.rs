@@ -7,7 +7,7 @@
 //! All have the same digest ([`Engine`]).
 
 pub mod cluster;
-mod panics;
+pub(crate) mod panics;
 mod plain;
 #[cfg(engine_madsim)]
 pub mod pump;

@@ -14,7 +14,7 @@ thread_local! {
 }
 
 /// Runs code that steps servers. If it panics, the error is the message and location of the panic.
-pub(super) fn catch_panic<T>(code: impl FnOnce() -> T) -> Result<T, PanicReport> {
+pub(crate) fn catch_panic<T>(code: impl FnOnce() -> T) -> Result<T, PanicReport> {
     install_panic_hook();
     let was_simulating = SIMULATING.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(code));

@@ -9,9 +9,9 @@
 //! reduced one. A message that was dropped has no effect in any server state that followed, so both runs go through the
 //! same server states.
 
+use super::Model;
 use super::network::EMPTY;
 use super::tables::{FixedMap, FixedSet, InputId, StepId, Tables};
-use super::Model;
 
 /// Which messages are dropped where.
 #[derive(Default)]
@@ -42,7 +42,8 @@ impl Dead {
         if !self.is_on || self.kept.contains(&(state, message)) {
             return false;
         }
-        let changes_nothing = !matches!(tables.step(state, InputId(message)).0, StepId::At(_));
+        let step = tables.step(state, InputId(message)).0;
+        let changes_nothing = matches!(step, StepId::NoEffect | StepId::OutOfScope);
         if changes_nothing {
             self.dropped.entry(message).or_default().insert(state);
         }
@@ -65,19 +66,24 @@ impl Dead {
     }
 
     /// The set of a server in this state with one more message.
-    pub(super) fn add<M: Model>(&mut self, tables: &mut Tables<M>, state: u32, set: u32, message: u32) -> u32 {
+    pub(super) fn add<M: Model>(
+        &mut self,
+        tables: &mut Tables<M>,
+        state: u32,
+        set: u32,
+        message: u32,
+    ) -> u32 {
         let is_there = tables.sets.get(set).binary_search(&message).is_ok();
-        if is_there || self.is_dead(tables, state, message) {
-            set
-        } else {
-            tables.sets.insert(set, message)
-        }
+        if is_there || self.is_dead(tables, state, message) { set } else { tables.sets.insert(set, message) }
     }
 
     /// The messages that were dropped although they change something at a state that may follow, each with the state.
     pub(super) fn find_errors<M: Model>(&self, tables: &mut Tables<M>) -> Vec<(u32, u32)> {
-        let mut dropped: Vec<(u32, Vec<u32>)> =
-            self.dropped.iter().map(|(message, states)| (*message, states.iter().copied().collect())).collect();
+        let mut dropped: Vec<(u32, Vec<u32>)> = self
+            .dropped
+            .iter()
+            .map(|(message, states)| (*message, states.iter().copied().collect()))
+            .collect();
         // The tables are filled in this order: the numbers of what is found must not depend on a hash.
         dropped.sort_unstable_by_key(|(message, _)| *message);
         let graph = Graph::of(tables);
@@ -139,7 +145,8 @@ impl Graph {
         let mut at = 0;
         while at < nodes.len() {
             let (state, message) = nodes[at];
-            if matches!(tables.step(state, InputId(message)).0, StepId::At(_)) {
+            // These pairs need not meet in a cluster, so a panic here is no violation.
+            if matches!(tables.step(state, InputId(message)).0, StepId::At(_) | StepId::Panics(_)) {
                 live.push(at as u32);
             }
             let next = self.next.get(state as usize).map_or(&[][..], Vec::as_slice);

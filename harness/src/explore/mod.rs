@@ -32,6 +32,9 @@ pub mod tables;
 pub mod trace;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 pub use scope::{Limit, Limits, Scope};
 pub use search::{Budget, Ended, Explored, Progress, explore};
 pub use symmetry::Renaming;

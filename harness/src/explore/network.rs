@@ -26,10 +26,6 @@ impl Sets {
         self.lists.get(set)
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.lists.len()
-    }
-
     /// The set of these messages, which are ascending.
     pub(super) fn of(&mut self, messages: &[u32]) -> u32 {
         self.lists.intern(messages).0

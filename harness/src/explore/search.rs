@@ -8,6 +8,7 @@ use super::tables::{InputId, StepId, Tables};
 use super::trace::{self, Found};
 use super::words::{MAX_WIDTH, Tuples};
 use super::{Model, liveness};
+use crate::outcome::NO_PANIC;
 use std::collections::BTreeMap;
 
 /// How much a search may use.
@@ -123,7 +124,7 @@ pub(super) struct Search<'a, M: Model> {
 const REPORT_INTERVAL: usize = 1 << 12;
 
 impl<'a, M: Model> Search<'a, M> {
-    fn new(tables: Tables<M>, settings: &'a Settings) -> Search<'a, M> {
+    pub(super) fn new(tables: Tables<M>, settings: &'a Settings) -> Search<'a, M> {
         let servers = tables.starts.len();
         Search {
             tables,
@@ -142,7 +143,7 @@ impl<'a, M: Model> Search<'a, M> {
     }
 
     /// Rounds until no message was dropped wrongly.
-    fn run(&mut self, report: &mut dyn FnMut(Progress) -> bool) -> Ended {
+    pub(super) fn run(&mut self, report: &mut dyn FnMut(Progress) -> bool) -> Ended {
         let mut wrong = Vec::new();
         loop {
             self.begin_round(std::mem::take(&mut wrong));
@@ -252,7 +253,11 @@ impl<'a, M: Model> Search<'a, M> {
     /// Takes one step from a state.
     fn take(&mut self, id: u32, tuple: &[u32], server: usize, input: InputId, counts: u32) -> Option<Found> {
         let (step, is_new) = self.tables.step(tuple[server], input);
-        let StepId::At(at) = step else { return None };
+        let at = match step {
+            StepId::NoEffect | StepId::OutOfScope => return None,
+            StepId::Panics(at) => return Some(self.panicked(id, input, at)),
+            StepId::At(at) => at,
+        };
         self.edges += 1;
         if is_new {
             let found = self.check_step(id, input);
@@ -295,8 +300,7 @@ impl<'a, M: Model> Search<'a, M> {
         self.tables.prepare(tuple);
         self.tables.canonical(tuple, form);
         let tables = &self.tables;
-        let is_new =
-            self.visited.insert(tuple, form, |tuple, form| tables.canonical(tuple, form)).is_some();
+        let is_new = self.visited.insert(tuple, form, |tuple, form| tables.canonical(tuple, form)).is_some();
         if is_new {
             self.origins.push((from, input));
         }
@@ -332,9 +336,28 @@ impl<'a, M: Model> Search<'a, M> {
         self.check_path(&inputs)
     }
 
+    fn panicked(&mut self, id: u32, input: InputId, at: u32) -> Found {
+        let mut inputs = self.path(id);
+        inputs.push(input);
+        let sentence = self.tables.panics[at as usize].to_string();
+        trace::found(&mut self.tables, &inputs, NO_PANIC, sentence, None)
+    }
+
     fn check_path(&mut self, inputs: &[InputId]) -> Option<Found> {
         self.paths += 1;
         trace::check(&mut self.tables, inputs, &mut self.checks)
+    }
+
+    /// The keys of all server states that are part of a state of the cluster, under all renamings.
+    #[cfg(test)]
+    pub(super) fn reached_server_states(
+        &self,
+        renamings: &[Renaming],
+    ) -> std::collections::BTreeSet<Vec<u32>> {
+        let tuples = (0..self.visited.len() as u32).map(|id| &self.visited.get(id)[..self.servers]);
+        let reached: std::collections::BTreeSet<u32> = tuples.flatten().copied().collect();
+        let all = reached.into_iter().flat_map(|state| renamings.iter().map(move |names| (state, names)));
+        all.map(|(state, names)| self.tables.words_of_state(state, names)).collect()
     }
 
     fn bytes(&self) -> usize {

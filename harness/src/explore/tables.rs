@@ -4,8 +4,10 @@ use super::network::Sets;
 use super::symmetry::Renaming;
 use super::words::Interner;
 use super::{Event, Input, Limit, Model, Step};
+use crate::engine::panics::catch_panic;
+use crate::outcome::PanicReport;
+use hashbrown::{HashMap, HashSet};
 use invariants::Fact;
-use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// A map whose hash is fixed. Nothing depends on its order.
@@ -73,6 +75,8 @@ pub(super) enum StepId {
     NoEffect,
     /// It would leave the scope.
     OutOfScope,
+    /// The server panics: the position of the report.
+    Panics(u32),
     /// The position of its result.
     At(u32),
 }
@@ -105,6 +109,7 @@ pub(super) struct Tables<M: Model> {
     pub(super) sets: Sets,
     steps: FixedMap<(u32, u32), StepId>,
     pub(super) results: Vec<StepResult>,
+    pub(super) panics: Vec<PanicReport>,
     /// By renaming, then by number: the renamed state, message or set.
     renamed_states: Vec<Vec<u32>>,
     renamed_sets: Vec<Vec<u32>>,
@@ -129,6 +134,7 @@ impl<M: Model> Tables<M> {
             sets: Sets::new(),
             steps: FixedMap::default(),
             results: Vec::new(),
+            panics: Vec::new(),
             renamed_states: vec![Vec::new(); count],
             renamed_sets: vec![Vec::new(); count],
             starts: Vec::new(),
@@ -153,17 +159,21 @@ impl<M: Model> Tables<M> {
         self.results.len()
     }
 
-    /// The number of steps that were carried out, with or without an effect.
-    pub(super) fn steps_carried_out(&self) -> usize {
-        self.steps.len()
-    }
-
     pub(super) fn known_state(&self, state: u32) -> &KnownState<M::State> {
         self.states[state as usize].as_ref().expect("a state in use has a value")
     }
 
     pub(super) fn known_message(&self, message: u32) -> &KnownMessage<M::Message> {
         self.messages[message as usize].as_ref().expect("a message in use has a value")
+    }
+
+    /// The words of a state, renamed.
+    #[cfg(test)]
+    pub(super) fn words_of_state(&self, state: u32, renaming: &Renaming) -> Vec<u32> {
+        let known = self.known_state(state);
+        let mut words = vec![renaming.of(known.server) as u32];
+        self.model.key(&known.state, renaming, &mut words);
+        words
     }
 
     fn state_key(&mut self, server: usize, state: &M::State, renaming: usize) -> u32 {
@@ -187,8 +197,7 @@ impl<M: Model> Tables<M> {
             let mut events = Vec::new();
             self.model.events(&state, &mut events);
             let known = self.model.known(&state);
-            self.states[id as usize] =
-                Some(KnownState { state, server, view, events: events.into(), known });
+            self.states[id as usize] = Some(KnownState { state, server, view, events: events.into(), known });
         }
         id
     }
@@ -219,18 +228,20 @@ impl<M: Model> Tables<M> {
         }
         let known = self.known_state(state);
         let (server, is_message) = (known.server, input.message());
-        let step = match is_message {
-            Some(message) => {
-                self.model.step(&known.state, Input::Message(&self.known_message(message).message))
-            }
+        let of_model = match is_message {
+            Some(message) => Input::Message(&self.known_message(message).message),
             None => {
                 let (_, code, number, learnt) = input.parts();
-                self.model.step(&known.state, Input::Event { code, number, known: learnt })
+                Input::Event { code, number, known: learnt }
             }
         };
-        let id = match step {
-            None => StepId::OutOfScope,
-            Some(Step { state: after, messages, facts }) => {
+        let id = match catch_panic(|| self.model.step(&known.state, of_model)) {
+            Err(report) => {
+                self.panics.push(report);
+                StepId::Panics(self.panics.len() as u32 - 1)
+            }
+            Ok(None) => StepId::OutOfScope,
+            Ok(Some(Step { state: after, messages, facts })) => {
                 let to = self.intern_state(server, after);
                 let mut sent: Vec<u32> =
                     messages.into_iter().map(|(to, message)| self.intern_message(to, message)).collect();
@@ -252,7 +263,7 @@ impl<M: Model> Tables<M> {
     pub(super) fn all_steps(&self) -> impl Iterator<Item = (u32, InputId, u32)> {
         self.steps.iter().filter_map(|((state, input), step)| match step {
             StepId::At(at) => Some((*state, InputId(*input), *at)),
-            StepId::NoEffect | StepId::OutOfScope => None,
+            StepId::NoEffect | StepId::OutOfScope | StepId::Panics(_) => None,
         })
     }
 

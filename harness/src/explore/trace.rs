@@ -53,9 +53,8 @@ pub(super) fn results<M: Model>(tables: &mut Tables<M>, inputs: &[InputId]) -> V
     let mut results = Vec::with_capacity(inputs.len());
     for input in inputs {
         let server = server_of(tables, *input);
-        let StepId::At(at) = tables.step(states[server], *input).0 else {
-            panic!("a path must have steps with an effect only")
-        };
+        // Only the last step may panic; it has no result.
+        let StepId::At(at) = tables.step(states[server], *input).0 else { break };
         states[server] = tables.results[at as usize].to;
         results.push((server, at));
     }
@@ -80,7 +79,7 @@ pub(super) fn check<M: Model>(
         }
         for fact in facts {
             if let Err(violation) = checker.observe(&observed(step, server, fact)) {
-                let (property, sentence) = (violation.property.to_owned(), violation.conflict.to_string());
+                let (property, sentence) = (violation.property, violation.conflict.to_string());
                 let inputs = &inputs[..step as usize];
                 return Some(found(tables, inputs, property, sentence, Some(violation)));
             }
@@ -101,7 +100,7 @@ fn observed(step: u64, server: usize, fact: &invariants::Fact) -> Observed {
 pub(super) fn found<M: Model>(
     tables: &mut Tables<M>,
     inputs: &[InputId],
-    property: String,
+    property: &str,
     sentence: String,
     violation: Option<Box<Violation>>,
 ) -> Found {
@@ -112,9 +111,8 @@ pub(super) fn found<M: Model>(
     }
     let mut sent: BTreeMap<u32, (u64, usize)> = BTreeMap::new();
     let mut trace = Vec::new();
-    for (step, ((server, at), input)) in (1..).zip(results.iter().zip(inputs)) {
-        let result = &tables.results[*at as usize];
-        facts.extend(result.facts.iter().map(|fact| observed(step, *server, fact)));
+    for (step, input) in (1..).zip(inputs) {
+        let server = server_of(tables, *input);
         let (from, cause, text) = match input.message() {
             Some(message) => {
                 let (cause, from) = sent[&message];
@@ -126,10 +124,13 @@ pub(super) fn found<M: Model>(
                 (None, 0, tables.model.describe(code, number))
             }
         };
-        trace.push(TraceStep { server: *server as u64 + 1, from, cause, text });
+        trace.push(TraceStep { server: server as u64 + 1, from, cause, text });
+        let Some((_, at)) = results.get(step as usize - 1) else { break };
+        let result = &tables.results[*at as usize];
+        facts.extend(result.facts.iter().map(|fact| observed(step, server, fact)));
         for message in &result.messages {
-            sent.entry(*message).or_insert((step, *server));
+            sent.entry(*message).or_insert((step, server));
         }
     }
-    Found { property, sentence, violation, trace, facts }
+    Found { property: property.to_owned(), sentence, violation, trace, facts }
 }

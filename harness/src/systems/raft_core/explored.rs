@@ -24,8 +24,8 @@ use crate::explore::{Event, Input, Limit, Model, Renaming, Scope, Step};
 use invariants::{Digest, Fact};
 use raft_core::canonical::Due;
 use raft_core::{
-    Bug, ConfChange, ConfChangeOp, Config, Effect, Envelope, LogId, NodeId, Raft, Recovered, RequestId, SaveId,
-    Timestamp, canonical,
+    Bug, ConfChange, ConfChangeOp, Config, Effect, Envelope, LogId, NodeId, Raft, Recovered, RequestId,
+    SaveId, Timestamp, canonical,
 };
 
 /// The time of every step.
@@ -211,13 +211,7 @@ impl CoreModel {
     }
 
     /// One event. Returns false if it cannot happen.
-    fn happen(
-        &self,
-        writer: &mut FactWriter<'_>,
-        happening: Happening,
-        number: u32,
-        known: u32,
-    ) -> bool {
+    fn happen(&self, writer: &mut FactWriter<'_>, happening: Happening, number: u32, known: u32) -> bool {
         let input = |limit| request(limit, number);
         match happening {
             Happening::Election => return writer.fire(Due::Election),
@@ -289,12 +283,8 @@ impl Model for CoreModel {
     fn start(&self, server: usize) -> Step<CoreModel> {
         let config = self.config(server);
         let raft = Raft::new(config, Recovered::default(), NOW).expect("the settings of a scope must work");
-        let mut state = CoreServer {
-            raft,
-            disk: Disk::default(),
-            history: History::default(),
-            applied: Digest::EMPTY,
-        };
+        let mut state =
+            CoreServer { raft, disk: Disk::default(), history: History::default(), applied: Digest::EMPTY };
         let mut writer = FactWriter::new(&mut state, self.scope.limits.reads > 0);
         writer.start();
         // An empty disk is durable.
@@ -398,7 +388,9 @@ impl Model for CoreModel {
         let CoreServer { raft, disk, history, applied } = server;
         let log = raft.log();
         let first = log.compacted().index;
-        words.extend([raft.term().0, u64::from(raft.is_leader()), first.0, raft.commit_index().0].map(|it| it as u32));
+        words.extend(
+            [raft.term().0, u64::from(raft.is_leader()), first.0, raft.commit_index().0].map(|it| it as u32),
+        );
         words.extend([raft.last_applied().0 as u32, applied.0 as u32]);
         for entry in &log.entries(first.next(), log.last().index)[..] {
             words.extend([entry.term.0 as u32, super::entry::payload_digest(&entry.payload).0 as u32]);
@@ -423,9 +415,13 @@ impl Model for CoreModel {
             Happening::Lapse => "it has not heard from a leader for an election timeout".into(),
             Happening::Saved(1) => "its oldest write is durable".into(),
             Happening::Saved(writes) => format!("its {writes} oldest writes are durable"),
-            Happening::Crash(0) => "it loses power and starts again, without writes that were not durable".into(),
+            Happening::Crash(0) => {
+                "it loses power and starts again, without writes that were not durable".into()
+            }
             Happening::Crash(survivors) => {
-                format!("it loses power and starts again, with the {survivors} oldest writes that were not durable")
+                format!(
+                    "it loses power and starts again, with the {survivors} oldest writes that were not durable"
+                )
             }
             Happening::Propose => format!("a client proposes command {}", number + 1),
             Happening::Remove(server) => format!("the operator removes {}", node(server)),

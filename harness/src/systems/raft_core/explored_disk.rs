@@ -60,9 +60,11 @@ impl Disk {
                     base: fact_log_id(checkpoint.compacted),
                     last: fact_log_id(checkpoint.snapshot.last),
                 }),
-                None => facts.extend((record.after.0 + 1..).zip(&record.entries[..]).map(|(index, entry)| {
-                    Fact::SavedEntry { index, term: entry.term.0, entry: payload_digest(&entry.payload) }
-                })),
+                None => {
+                    facts.extend((record.after.0 + 1..).zip(&record.entries[..]).map(|(index, entry)| {
+                        Fact::SavedEntry { index, term: entry.term.0, entry: payload_digest(&entry.payload) }
+                    }))
+                }
             }
         }
         self.apply(record);
@@ -136,11 +138,11 @@ impl Disk {
 pub(super) fn started_fact(recovered: &Recovered) -> Fact {
     let Recovered { term, vote, checkpoint, entries } = recovered;
     let base = checkpoint.as_ref().map_or(LogId::default(), |checkpoint| checkpoint.compacted);
-    let last = entries.last().map_or(base, |entry| LogId {
-        index: Index(base.index.0 + entries.len() as u64),
-        term: entry.term,
-    });
-    let fold = |digest: Digest, entry: &Entry| digest.then_entry(entry.term.0, payload_digest(&entry.payload));
+    let last = entries
+        .last()
+        .map_or(base, |entry| LogId { index: Index(base.index.0 + entries.len() as u64), term: entry.term });
+    let fold =
+        |digest: Digest, entry: &Entry| digest.then_entry(entry.term.0, payload_digest(&entry.payload));
     Fact::Started {
         term: term.0,
         vote: vote.map(|vote| vote.0),
