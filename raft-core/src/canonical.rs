@@ -15,7 +15,7 @@
 //! is taken apart without `..`, so that a new field cannot be forgotten.
 
 use crate::bug::Bug;
-use crate::ids::{Index, LogId, NodeId, ReplicaKey, RequestId, Timestamp};
+use crate::ids::{Index, LogId, NodeId, ReadKey, ReplicaKey, RequestId, Timestamp};
 use crate::io::{ReadConfirmation, SaveRecord};
 use crate::log::{Entry, Payload};
 use crate::membership::Configuration;
@@ -507,7 +507,10 @@ impl Words<'_> {
         self.number(*round);
         self.number(*confirmed_round);
         self.number(before_first_commit.len() as u64);
-        before_first_commit.iter().for_each(|origin| self.origin(origin));
+        for (origin, key) in before_first_commit {
+            self.origin(origin);
+            self.read_key(*key);
+        }
         for reads in [awaiting_quorum, awaiting_apply] {
             self.number(reads.len() as u64);
             reads.iter().for_each(|read| self.read(read));
@@ -523,9 +526,16 @@ impl Words<'_> {
         }
     }
 
+    fn read_key(&mut self, key: ReadKey) {
+        let ReadKey(session, sequence) = key;
+        self.number(session);
+        self.number(sequence);
+    }
+
     fn read(&mut self, read: &PendingRead) {
-        let PendingRead { origin, index, round, confirmation } = read;
+        let PendingRead { origin, key, index, round, confirmation } = read;
         self.origin(origin);
+        self.read_key(*key);
         self.number(index.0);
         self.number(*round);
         self.number(match confirmation {
@@ -651,7 +661,7 @@ impl Words<'_> {
                 self.context(*context);
             }
             Message::Forward { term: _, forward_id: _, request } => match request {
-                ForwardRequest::Propose(_) | ForwardRequest::Read => {
+                ForwardRequest::Propose(_) | ForwardRequest::Read(_) => {
                     panic!("forwarded requests have no canonical words")
                 }
             },

@@ -4,13 +4,13 @@
 use super::entry::{configured_fact, fact_configuration, payload_digest};
 use super::explored::{CoreServer, change, make_due_now, request, start_now, step_now};
 use super::explored_disk::started_fact;
-use super::node::fact_log_id;
+use super::node::{fact_log_id, read_confirmed};
 use crate::explore::Limit;
 use bytes::Bytes;
 use invariants::{Digest, Fact};
 use raft_core::canonical::Due;
 use raft_core::{
-    Checkpoint, ConfChangeOp, Config, Effect, Envelope, Index, Input, LogId, Message, Payload, Raft,
+    Checkpoint, ConfChangeOp, Config, Effect, Envelope, Index, Input, LogId, Message, Payload, Raft, ReadKey,
     Recovered, RequestId, Response, SaveRecord, Snapshot,
 };
 
@@ -134,9 +134,10 @@ impl FactWriter<'_> {
 
     pub(super) fn read(&mut self, request: RequestId, number: u32, known: u32) {
         let read = invariants::RequestId { session: READS, sequence: u64::from(number) };
-        self.facts.push(Fact::ReadAsked { read });
+        self.facts.extend([Fact::ReadAsked { read }, Fact::ReadArrived { read }]);
         self.server.history.reads.push((number, known));
-        self.step(Input::Read { request });
+        let key = ReadKey(read.session, read.sequence);
+        self.step(Input::Read { request, key });
     }
 
     pub(super) fn change(&mut self, request: RequestId, ops: Vec<ConfChangeOp>) {
@@ -178,6 +179,9 @@ impl FactWriter<'_> {
                 Effect::Restore(snapshot) => self.restore(&snapshot),
                 Effect::Apply { first, entries } => self.apply(first, &entries),
                 Effect::ReadNow { request, .. } => self.serve_read(request),
+                Effect::ReadConfirmed { key, term, index, confirmation } => {
+                    self.facts.push(read_confirmed(key, term, index, confirmation).into());
+                }
                 Effect::Respond { request, response } => self.respond(request, response),
             }
         }
@@ -270,6 +274,7 @@ impl FactWriter<'_> {
 
     /// States the promise that a message makes, when it is sent.
     fn promise(&mut self, envelope: &Envelope) {
+        let follows = self.server.raft.leader() == Some(envelope.to.id);
         let history = &mut self.server.history;
         match envelope.message {
             Message::RequestVote { term, .. } => self.campaign(term.0),
@@ -282,6 +287,11 @@ impl FactWriter<'_> {
                 let sent = Some((term.0, match_index.0));
                 history.acknowledged = history.acknowledged.max(sent);
                 self.facts.push(Fact::Acknowledged { term: term.0, index: match_index.0 });
+            }
+            Message::AppendEntriesRejected { term, .. } | Message::InstallSnapshotResponse { term, .. }
+                if follows =>
+            {
+                self.facts.push(Fact::Answered { term: term.0 });
             }
             _ => {}
         }

@@ -316,7 +316,7 @@ fn fire_trigger_of(host: &mut CoreHost<'_>, message: &Message) {
 }
 
 /// The fact that the leader of `term` has confirmed a read.
-fn read_confirmed(
+pub(super) fn read_confirmed(
     key: ReadKey,
     term: raft_core::Term,
     index: Index,
