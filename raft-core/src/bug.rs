@@ -3,9 +3,16 @@
 //! With the feature `bugs` one of them can be active at a time. Without the feature the switches are not
 //! compiled. `first` and `consequence` were written down before the bug was first run.
 //!
+//! A switch is asked only where its answer changes what the server does. So a run without a bug shows which
+//! lines were decisive in it: those whose switch was asked. They are *exercised*. A bug whose line is never
+//! exercised cannot be caught, whatever is checked.
+//!
 //! [`bugs!`](crate::bugs) declares such a catalogue: one row per bug, from which the enum, the lists and the
 //! docs are generated. Code around the core (host, application, a foreign system) declares its own bugs with
 //! the same macro.
+
+use std::cell::Cell;
+use std::thread::LocalKey;
 
 /// The description of a bug.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,7 +31,31 @@ pub struct BugInfo {
     pub consequence: &'static str,
 }
 
-/// Declares a catalogue of bugs: an enum with a variant per row, `ALL`, `info` and `named`.
+/// A catalogue of bugs, without its type.
+#[derive(Clone, Copy, Debug)]
+pub struct Catalogue {
+    /// The descriptions, in the order of their declaration.
+    pub bugs: &'static [&'static BugInfo],
+    /// The bugs whose lines were exercised on this thread since the last call: bit N stands for number N of
+    /// `bugs`.
+    pub take_exercised: fn() -> u128,
+}
+
+/// Asks a switch: whether `active` is the bug with this number. Counts its line as exercised on this thread.
+/// For [`bugs!`](crate::bugs).
+#[doc(hidden)]
+#[inline]
+pub fn ask(exercised: &'static LocalKey<Cell<u128>>, number: u32, active: Option<u32>) -> bool {
+    if cfg!(feature = "bugs") {
+        exercised.set(exercised.get() | 1 << number);
+        active == Some(number)
+    } else {
+        false
+    }
+}
+
+/// Declares a catalogue of at most 128 bugs: an enum with a variant per row, `ALL`, `info`, `named`, and the
+/// switches: `is_on` and `take_exercised`.
 #[macro_export]
 macro_rules! bugs {
     (
@@ -48,6 +79,12 @@ macro_rules! bugs {
             /// All bugs, in the order of their declaration.
             pub const ALL: &[$Bug] = &[$($Bug::$Variant,)+];
 
+            /// All of this without the type.
+            pub const CATALOGUE: $crate::Catalogue = $crate::Catalogue {
+                bugs: &[$($Bug::$Variant.info(),)+],
+                take_exercised: $Bug::take_exercised,
+            };
+
             /// The description of this bug.
             #[must_use]
             pub const fn info(self) -> &'static $crate::BugInfo {
@@ -61,6 +98,29 @@ macro_rules! bugs {
                         consequence: $consequence,
                     },)+
                 }
+            }
+
+            /// Whether `active` is this bug; `false` without the feature `bugs`. Asked only where the answer
+            /// changes what the server does: asking counts the line as exercised.
+            #[inline]
+            #[must_use]
+            pub fn is_on(self, active: Option<$Bug>) -> bool {
+                $crate::ask_switch(Self::exercised(), self as u32, active.map(|bug| bug as u32))
+            }
+
+            /// The bugs whose lines were exercised on this thread since the last call: bit N stands for
+            /// number N of [`ALL`](Self::ALL). 0 without the feature `bugs`.
+            #[must_use]
+            pub fn take_exercised() -> u128 {
+                Self::exercised().take()
+            }
+
+            fn exercised() -> &'static ::std::thread::LocalKey<::std::cell::Cell<u128>> {
+                const { assert!($Bug::ALL.len() <= 128, "a catalogue has at most 128 bugs") }
+                ::std::thread_local! {
+                    static EXERCISED: ::std::cell::Cell<u128> = const { ::std::cell::Cell::new(0) };
+                }
+                &EXERCISED
             }
 
             /// The bug with this name.

@@ -17,11 +17,9 @@ impl Raft {
     /// Issues one write for all changes of this step.
     pub(crate) fn save(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let last = self.log.last().index;
-        let changed = match self.bug(Bug::TermAdoptedNotDurable) {
-            // An adopted term must be durable like a vote: a response in it promises to serve no older one.
-            true => self.saved.1 != self.vote,
-            false => self.saved != (self.term, self.vote),
-        };
+        // An adopted term must be durable like a vote: a response in it promises to serve no older one.
+        let changed = self.saved != (self.term, self.vote)
+            && !(self.saved.1 == self.vote && self.bug(Bug::TermAdoptedNotDurable));
         if let Some(rewrite) = self.pending_rewrite.take() {
             let (compacted, configuration) = (self.log.compacted(), self.configuration_at_base());
             let snapshot = self.snapshot.clone().expect("a rewrite must follow a snapshot");
@@ -39,7 +37,7 @@ impl Raft {
             self.saved = (self.term, self.vote);
             let (term, vote) = (self.term, self.vote);
             // One write truncates and appends.
-            if after < last && self.bug(Bug::TruncateThenAppendWindow) {
+            if after < last && self.has_bug(Bug::TruncateThenAppendWindow) {
                 let id = self.saves.issue(after, now);
                 let record = SaveRecord { term, vote, after, entries: Entries::NONE, checkpoint: None };
                 effects.push(Effect::Save { id, record });
@@ -55,32 +53,36 @@ impl Raft {
 
     /// The configuration in force at the last compacted entry, which no entry of the log carries any more.
     fn configuration_at_base(&self) -> Arc<Configuration> {
-        match self.bug(Bug::PurgedMembershipLost) {
-            true => Arc::new(initial_configuration(&self.config)),
-            false => self.log.configurations()[0].1.clone(),
+        let (configuration, initial) = (&self.log.configurations()[0].1, initial_configuration(&self.config));
+        if **configuration != initial && self.bug(Bug::PurgedMembershipLost) {
+            return Arc::new(initial);
         }
+        configuration.clone()
     }
 
     /// Defers a promise until everything issued so far is durable.
     pub(crate) fn send_when_durable(&mut self, promise: Promise, effects: &mut Vec<Effect>) {
+        // With these bugs, messages leave before the write is durable. That breaks the contract of `io.rs`.
+        let bug = match &promise {
+            Promise::Send(_, Message::RequestVote { .. }) => Some(Bug::SelfVoteAfterRv),
+            Promise::Send(_, Message::RequestVoteResponse { .. }) => Some(Bug::VoteReplyBeforeSync),
+            Promise::Send(_, Message::AppendEntriesResponse { .. }) => Some(Bug::FollowerAckBeforeSync),
+            Promise::Send(..) | Promise::OwnVote => None,
+        };
         match promise {
-            // The arms below break the contract of `io.rs`: with these bugs, messages leave before the write
-            // is durable.
-            Promise::Send(to, message @ Message::RequestVote { .. }) if self.bug(Bug::SelfVoteAfterRv) => {
-                effects.push(self.envelope(to, message));
-            }
-            Promise::Send(to, message @ Message::RequestVoteResponse { .. })
-                if self.bug(Bug::VoteReplyBeforeSync) =>
-            {
-                effects.push(self.envelope(to, message));
-            }
-            Promise::Send(to, message @ Message::AppendEntriesResponse { .. })
-                if self.bug(Bug::FollowerAckBeforeSync) =>
-            {
+            Promise::Send(to, message) if bug.is_some_and(|bug| !self.is_durable() && self.bug(bug)) => {
                 effects.push(self.envelope(to, message));
             }
             promise => self.saves.defer(self.term, promise),
         }
+    }
+
+    /// Whether all that this server holds is durable: a promise made now leaves with this step.
+    fn is_durable(&self) -> bool {
+        let nothing_to_write = self.saved == (self.term, self.vote)
+            && self.unsaved_after.is_none()
+            && self.pending_rewrite.is_none();
+        nothing_to_write && self.saves.oldest_in_flight().is_none()
     }
 
     /// Releases the promises whose writes are durable.
@@ -92,10 +94,11 @@ impl Raft {
     }
 
     fn release_promises(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let late = self.bug(Bug::TermStampedLate);
-        while let Some(promise) = self.saves.release(self.term, late) {
+        let active = self.config.bug;
+        let sends_late = || Bug::TermStampedLate.is_on(active);
+        while let Some((term, promise)) = self.saves.release(self.term, sends_late) {
             match promise {
-                Promise::Send(to, message) if late => {
+                Promise::Send(to, message) if term != self.term => {
                     let message = stamped(message, self.term);
                     effects.push(self.envelope(to, message));
                 }
@@ -109,10 +112,10 @@ impl Raft {
     /// log.
     #[inline]
     pub(crate) fn apply(&mut self, effects: &mut Vec<Effect>) {
-        let durable = match self.bug(Bug::ApplyBeforeLocalDurable) {
-            true => self.log.last().index,
-            false => self.saves.durable_index(),
-        };
+        let mut durable = self.saves.durable_index();
+        if self.commit_index > durable && self.bug(Bug::ApplyBeforeLocalDurable) {
+            durable = self.log.last().index;
+        }
         if self.restore_pending || self.commit_index.min(durable) > self.last_applied {
             self.apply_up_to(durable, effects);
         }

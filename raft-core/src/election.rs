@@ -29,7 +29,7 @@ impl Raft {
         self.reset_election_timer(now);
         self.role = Role::PreCandidate { granted: vec![self.config.id] };
         // A pre-vote changes neither term nor vote.
-        if self.bug(Bug::VoteClearedByPreVote) {
+        if self.vote.is_some() && self.bug(Bug::VoteClearedByPreVote) {
             self.vote = None;
         }
         let message = Message::PreVote { term: self.term.next(), last: self.log.last() };
@@ -83,13 +83,10 @@ impl Raft {
 
     /// Whether it leads, or heard from its leader within the shortest election timeout.
     fn has_leader_contact(&self, now: Timestamp) -> bool {
-        if self.bug(Bug::VoteRuleInsideLease) {
-            return self.is_leader();
-        }
+        let timeout = self.config.election_timeout;
         self.is_leader()
-            || self
-                .last_contact
-                .is_some_and(|last_contact| now < last_contact.after(self.config.election_timeout))
+            || (self.last_contact.is_some_and(|last_contact| now < last_contact.after(timeout))
+                && !self.bug(Bug::VoteRuleInsideLease))
     }
 
     pub(crate) fn on_pre_vote(
@@ -192,7 +189,8 @@ impl Raft {
         granted: bool,
     ) {
         // A vote counts only in its own term.
-        if granted && (term == self.term || self.bug(Bug::StaleVoteResponseCounted)) {
+        let is_candidate = matches!(self.role, Role::Candidate { .. });
+        if granted && (term == self.term || is_candidate && self.bug(Bug::StaleVoteResponseCounted)) {
             self.count_vote(now, from);
         }
     }
@@ -212,12 +210,14 @@ impl Raft {
     /// the longer log (5.4.1).
     fn is_up_to_date(&self, last: LogId) -> bool {
         let own = self.log.last();
-        if self.bug(Bug::LogRecencyIndexOnly) {
-            return last.index >= own.index;
+        let (is_up_to_date, is_as_long) =
+            ((last.term, last.index) >= (own.term, own.index), last.index >= own.index);
+        if is_up_to_date != is_as_long && self.bug(Bug::LogRecencyIndexOnly) {
+            return is_as_long;
         }
-        if self.bug(Bug::VoteNeedsLongerLog) {
-            return last.term >= own.term && last.index >= own.index;
+        if is_up_to_date && !is_as_long && self.bug(Bug::VoteNeedsLongerLog) {
+            return false;
         }
-        (last.term, last.index) >= (own.term, own.index) || self.bug(Bug::VoteWithoutLogCheck)
+        is_up_to_date || self.bug(Bug::VoteWithoutLogCheck)
     }
 }

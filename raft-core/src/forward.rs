@@ -133,7 +133,7 @@ impl Raft {
 
     /// Completes the requests whose index is applied here.
     pub(crate) fn complete_forwards(&mut self, effects: &mut Vec<Effect>) {
-        let (applied, skip_wait) = (self.last_applied, self.bug(Bug::ReadBeforeApply));
+        let (applied, active) = (self.last_applied, self.config.bug);
         let log = &self.log;
         self.pending_forwards.retain(|forwarded| {
             let request = forwarded.request;
@@ -147,7 +147,7 @@ impl Raft {
                     effects.push(Effect::Respond { request, response });
                     false
                 }
-                WaitingFor::IndexApplied(index) if index <= applied || skip_wait => {
+                WaitingFor::IndexApplied(index) if index <= applied || Bug::ReadBeforeApply.is_on(active) => {
                     effects.push(Effect::ReadNow { request, confirmation: ReadConfirmation::Leader });
                     false
                 }

@@ -78,11 +78,11 @@ impl Raft {
 
     /// The configuration at the end of the snapshot, not an older or newer one.
     fn configuration_in_snapshot(&self, index: Index) -> Arc<Configuration> {
-        if self.bug(Bug::SnapshotConfigLostOrStale) {
-            return self.log.configurations()[0].1.clone();
+        let (oldest, configuration) = (&self.log.configurations()[0].1, self.log.configuration_at(index));
+        if oldest != configuration && self.bug(Bug::SnapshotConfigLostOrStale) {
+            return oldest.clone();
         }
-        let configuration = self.log.configuration_at(index);
-        if self.bug(Bug::SnapshotConfigWithoutJoint) {
+        if configuration.is_joint() && self.bug(Bug::SnapshotConfigWithoutJoint) {
             let halves = Configuration::clone(configuration);
             return Arc::new(Configuration { old_voters: Vec::new(), learners_next: Vec::new(), ..halves });
         }
@@ -222,10 +222,10 @@ impl Raft {
         self.saves.truncate(self.commit_index);
         self.unsaved_after = None;
         // The entry of its own configuration is gone with the log.
-        let configuration = match self.bug(Bug::InstallKeepsConfiguration) {
-            true => self.configuration().clone(),
-            false => snapshot.configuration.clone(),
-        };
+        let mut configuration = snapshot.configuration.clone();
+        if configuration != *self.configuration() && self.bug(Bug::InstallKeepsConfiguration) {
+            configuration = self.configuration().clone();
+        }
         self.log.reset_to_snapshot(last, configuration);
         self.commit_index = last.index;
         self.snapshot = Some(snapshot);
@@ -246,7 +246,7 @@ impl Raft {
     ) {
         let Some(position) = self.follower_position(from) else { return };
         // A lost chunk is sent again, as often as needed.
-        let end = if self.bug(Bug::SnapshotTransferNeverRetried) { received } else { end };
+        let end = if received < end && self.bug(Bug::SnapshotTransferNeverRetried) { received } else { end };
         let confirmed = self.confirmed_context(context, now);
         let Role::Leader(leader) = &mut self.role else { return };
         let progress = &mut leader.progress[position];

@@ -126,7 +126,9 @@ pub mod session;
 #[cfg(feature = "canonical")]
 pub mod canonical;
 
-pub use bug::{Bug, BugInfo};
+#[doc(hidden)]
+pub use bug::ask as ask_switch;
+pub use bug::{Bug, BugInfo, Catalogue};
 pub use config::{Config, ConfigError};
 pub use ids::{DirectoryId, Index, LogId, NodeId, ReadKey, ReplicaKey, RequestId, SaveId, Term, Timestamp};
 pub use io::{Effect, Input, ReadConfirmation, Recovered, SaveRecord};

@@ -204,21 +204,24 @@ impl Progress {
         self.next_index = hint.max(self.match_index).next();
     }
 
-    /// The follower rejected entries after `prev_log`; the logs may agree up to `agree`. Returns false for a
-    /// stale rejection, which says nothing about the current `next_index`.
-    pub(crate) fn on_rejected(&mut self, prev_log: Index, agree: Index) -> bool {
+    /// Whether a rejection of entries after `prev_log` says something about the current `next_index`; otherwise it
+    /// is stale.
+    #[must_use]
+    pub(crate) fn is_current(&self, prev_log: Index) -> bool {
         // A rejection at or below `match_index` contradicts an earlier acknowledgement. Sending the same
         // entries at once would repeat it; the next heartbeat tries again.
-        let is_current = prev_log > self.match_index
+        prev_log > self.match_index
             && match self.state {
                 ProgressState::Probe { .. } => prev_log == self.next_index.previous(),
                 ProgressState::Replicate { .. } => prev_log < self.next_index,
                 ProgressState::Snapshot { .. } => false,
-            };
-        if is_current {
-            self.next_index = agree.next().min(prev_log).max(self.match_index.next());
-            self.state = ProgressState::Probe { waiting: false };
-        }
-        is_current
+            }
+    }
+
+    /// The follower rejected entries after `prev_log`, which [is current](Progress::is_current); the logs may agree
+    /// up to `agree`.
+    pub(crate) fn on_rejected(&mut self, prev_log: Index, agree: Index) {
+        self.next_index = agree.next().min(prev_log).max(self.match_index.next());
+        self.state = ProgressState::Probe { waiting: false };
     }
 }

@@ -173,7 +173,7 @@ impl Raft {
             unsaved_after: None,
             pending_rewrite: None,
         };
-        if raft.bug(Bug::LeasePromiseLostOnRestart) {
+        if raft.last_contact.is_some() && raft.bug(Bug::LeasePromiseLostOnRestart) {
             raft.last_contact = None;
         }
         raft.reset_election_timer(now);
@@ -261,8 +261,9 @@ impl Raft {
     /// The configuration in force: the newest in the log, committed or not (6).
     #[must_use]
     pub fn configuration(&self) -> &Arc<Configuration> {
-        if self.bug(Bug::ConfigAppliedLateCampaignUnguarded) {
-            return self.log.configuration_at(self.last_applied.max(self.log.compacted().index));
+        let applied = self.last_applied.max(self.log.compacted().index);
+        if self.log.configuration_index() > applied && self.bug(Bug::ConfigAppliedLateCampaignUnguarded) {
+            return self.log.configuration_at(applied);
         }
         self.log.configuration()
     }
@@ -290,14 +291,16 @@ impl Raft {
         own + self.pending_forwards.len() >= self.config.max_requests
     }
 
-    /// Whether this bug is switched on.
-    pub(crate) const fn bug(&self, bug: Bug) -> bool {
-        #[cfg(feature = "bugs")]
-        if let Some(on) = self.config.bug {
-            return on as u8 == bug as u8;
-        }
-        let _ = bug;
-        false
+    /// Whether this bug is switched on. Asked only where the answer changes what this server does: asking counts
+    /// the line as exercised.
+    #[inline]
+    pub(crate) fn bug(&self, bug: Bug) -> bool {
+        bug.is_on(self.config.bug)
+    }
+
+    /// Whether this bug is switched on, for a question that does not tell whether its line is decisive.
+    pub(crate) fn has_bug(&self, bug: Bug) -> bool {
+        cfg!(feature = "bugs") && self.config.bug == Some(bug)
     }
 
     /// A message from this server.

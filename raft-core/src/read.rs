@@ -44,7 +44,10 @@ impl Raft {
         key: ReadKey,
         effects: &mut Vec<Effect>,
     ) {
-        if self.is_leader() && self.has_too_many_requests() {
+        if !self.is_leader() {
+            return self.respond(origin, Response::NotLeader { hint: self.leader() }, effects);
+        }
+        if self.has_too_many_requests() {
             return self.respond(origin, Response::Rejected(Rejection::TooManyRequests), effects);
         }
         // A new leader may not know which inherited entries are committed until one of its own is (8).
@@ -55,11 +58,9 @@ impl Raft {
             self.commit_index == self.snapshot.as_ref().map_or(Index(0), |snapshot| snapshot.last.index);
         let commit_known = commit_known || just_restarted && self.bug(Bug::RestartServesBeforeRecovery);
         let (index, leased) = (self.commit_index, self.holds_lease(now));
-        let (unconfirmed, joins_round) =
-            (self.bug(Bug::LeaderLocalRead), self.bug(Bug::ReadJoinsRoundInFlight));
-        let Role::Leader(leader) = &mut self.role else {
-            return self.respond(origin, Response::NotLeader { hint: self.leader() }, effects);
-        };
+        let unconfirmed = !(commit_known && leased) && self.bug(Bug::LeaderLocalRead);
+        let active = self.config.bug;
+        let Role::Leader(leader) = &mut self.role else { return };
         let reads = &mut leader.reads;
         if unconfirmed {
             self.on_read_confirmed(
@@ -77,7 +78,8 @@ impl Raft {
             // Responses to the current round may have been sent before this read began, so they do not
             // confirm it.
             let in_progress = reads.confirmed_round < reads.round;
-            let round = if joins_round && in_progress { reads.round } else { reads.round + 1 };
+            let joins_round = in_progress && Bug::ReadJoinsRoundInFlight.is_on(active);
+            let round = if joins_round { reads.round } else { reads.round + 1 };
             reads.awaiting_quorum.push_back(PendingRead {
                 origin,
                 key,
@@ -95,15 +97,16 @@ impl Raft {
         let (Some(duration), Role::Leader(leader)) = (self.config.lease_duration(), &self.role) else {
             return false;
         };
-        if self.bug(Bug::LeaseByCheckQuorum) {
-            return now < leader.quorum_due;
-        }
-        let duration = if self.bug(Bug::LeaseIgnoresDrift) { self.config.election_timeout } else { duration };
+        let has_contact = now < leader.quorum_due;
+        let confirmed_at = self.leader_confirmed_at(now);
+        let is_promised = |duration| confirmed_at.is_some_and(|sent| now < sent.after(duration));
         // Voters accept the target of a transfer whatever they promised to this leader.
-        if leader.timeout_now_sent {
-            return false;
+        let holds = !leader.timeout_now_sent && is_promised(duration);
+        if has_contact != holds && self.bug(Bug::LeaseByCheckQuorum) {
+            return has_contact;
         }
-        self.leader_confirmed_at(now).is_some_and(|sent| now < sent.after(duration))
+        let holds_without_drift = !leader.timeout_now_sent && is_promised(self.config.election_timeout);
+        holds || holds_without_drift && self.bug(Bug::LeaseIgnoresDrift)
     }
 
     /// The latest time, on this server's clock, at which a majority is known to have followed it: when the
@@ -169,19 +172,9 @@ impl Raft {
             let newest = leader.reads.round;
             let confirmed_round =
                 self.configuration().quorum_value(|node| self.last_confirmed(node, now).round);
-            let confirmed_round = match self.bug(Bug::LearnerConfirmsRead) {
-                true => Configuration::of(self.configuration().members())
-                    .quorum_value(|node| self.last_confirmed(node, now).round),
-                false => confirmed_round,
-            };
-            let confirmed_round = match self.bug(Bug::ReadServedBeforeQuorum) {
-                true => {
-                    leader.progress.iter().map(|progress| progress.confirmed.round).max().or(Some(newest))
-                }
-                false => confirmed_round,
-            };
+            let confirmed_round = self.round_confirmed_by_bugs(now, confirmed_round.unwrap_or(0).min(newest));
             let Role::Leader(leader) = &mut self.role else { return };
-            leader.reads.confirmed_round = confirmed_round.unwrap_or(0).min(newest);
+            leader.reads.confirmed_round = confirmed_round;
             while let Some(read) = self.pop_confirmed_read() {
                 self.on_read_confirmed(read, effects);
             }
@@ -189,15 +182,34 @@ impl Raft {
         self.start_round(now, effects);
     }
 
+    /// The round that counts as confirmed, with a bug that counts other servers.
+    fn round_confirmed_by_bugs(&self, now: Timestamp, confirmed: u64) -> u64 {
+        let Role::Leader(leader) = &self.role else { return confirmed };
+        let newest = leader.reads.round;
+        if !cfg!(feature = "bugs") || confirmed == newest {
+            return confirmed;
+        }
+        if !self.configuration().learners.is_empty() {
+            let members = Configuration::of(self.configuration().members());
+            let by_members = members.quorum_value(|node| self.last_confirmed(node, now).round).unwrap_or(0);
+            if by_members > confirmed && self.bug(Bug::LearnerConfirmsRead) {
+                return by_members.min(newest);
+            }
+        }
+        let by_any = leader.progress.iter().map(|progress| progress.confirmed.round).max().unwrap_or(newest);
+        if by_any > confirmed && self.bug(Bug::ReadServedBeforeQuorum) {
+            return by_any.min(newest);
+        }
+        confirmed
+    }
+
     fn pop_confirmed_read(&mut self) -> Option<PendingRead> {
-        let releases_all = self.bug(Bug::ReadRoundReleasesAll);
+        let active = self.config.bug;
         let Role::Leader(Leader { reads, .. }) = &mut self.role else { return None };
-        let confirmed = if releases_all && reads.confirmed_round == reads.round {
-            u64::MAX
-        } else {
-            reads.confirmed_round
-        };
-        reads.awaiting_quorum.pop_front_if(|read| read.round <= confirmed)
+        let (confirmed, newest) = (reads.confirmed_round, reads.round);
+        reads.awaiting_quorum.pop_front_if(|read| {
+            read.round <= confirmed || confirmed == newest && Bug::ReadRoundReleasesAll.is_on(active)
+        })
     }
 
     /// A forwarded read is answered at once, because the follower waits for its own application. A read of
@@ -219,9 +231,9 @@ impl Raft {
 
     /// Serves the confirmed reads of this server's host whose index is applied.
     pub(crate) fn serve_reads(&mut self, effects: &mut Vec<Effect>) {
-        let (applied, skip_wait) = (self.last_applied, self.bug(Bug::ReadBeforeApply));
+        let (applied, active) = (self.last_applied, self.config.bug);
         let Role::Leader(leader) = &mut self.role else { return };
-        let ready = |read: &mut PendingRead| read.index <= applied || skip_wait;
+        let ready = |read: &mut PendingRead| read.index <= applied || Bug::ReadBeforeApply.is_on(active);
         while let Some(read) = leader.reads.awaiting_apply.pop_front_if(ready) {
             if let Origin::Local(request) = read.origin {
                 effects.push(Effect::ReadNow { request, confirmation: read.confirmation });

@@ -506,8 +506,8 @@ fn promise(number: u64) -> Promise {
 }
 
 fn drain(saves: &mut Saves, term: u64) -> Vec<u64> {
-    std::iter::from_fn(|| saves.release(Term(term), false))
-        .map(|released| match released {
+    std::iter::from_fn(|| saves.release(Term(term), || false))
+        .map(|(_, released)| match released {
             Promise::Send(_, Message::AppendEntriesResponse { match_index, .. }) => match_index.0,
             other => panic!("the test made no promise like {other:?}"),
         })

@@ -13,7 +13,6 @@ use crate::role::{Leader, PendingReads, Role};
 use crate::saves::Promise;
 use crate::snapshot::SnapshotChunk;
 use bytes::Bytes;
-use std::borrow::Cow;
 use std::collections::VecDeque;
 
 impl Raft {
@@ -126,16 +125,17 @@ impl Raft {
         let mut members: Vec<ReplicaKey> =
             configuration.members().into_iter().map(|node| configuration.replica(node)).collect();
         members.retain(|replica| replica.id != self.config.id);
-        let keep_match = self.bug(Bug::StaleAckAfterReversion);
+        let active = self.config.bug;
         let Role::Leader(leader) = &mut self.role else { return };
         // What a removed replica has acknowledged is void: if the server returns with another directory ID,
         // its disk was emptied since.
-        if keep_match {
+        let removes = leader.progress.iter().any(|progress| !members.contains(&progress.replica));
+        if removes && Bug::StaleAckAfterReversion.is_on(active) {
             for progress in &mut leader.progress {
                 let returned = members.iter().find(|replica| replica.id == progress.replica.id);
                 progress.replica = returned.copied().unwrap_or(progress.replica);
             }
-        } else {
+        } else if removes {
             leader.progress.retain(|progress| members.contains(&progress.replica));
         }
         for replica in members {
@@ -180,11 +180,11 @@ impl Raft {
     /// unknown.
     pub(crate) fn is_compacted(&self, next: Index) -> bool {
         let compacted = self.log.compacted().index;
-        if self.bug(Bug::MissingPrevTermReadsAsZero) {
+        // The last compacted entry itself is known, so what follows it can be sent.
+        if next == compacted && self.bug(Bug::SnapshotBoundaryOffByOne) {
             return false;
         }
-        // The last compacted entry itself is known, so what follows it can be sent.
-        if self.bug(Bug::SnapshotBoundaryOffByOne) { next < compacted } else { next <= compacted }
+        next <= compacted && !self.bug(Bug::MissingPrevTermReadsAsZero)
     }
 
     /// The entry before `next`.
@@ -214,8 +214,10 @@ impl Raft {
         }
         // Heartbeats send the number of the round again, and responses to earlier ones may be on their way: a read
         // that began since waits for the next number.
-        if self.bug(Bug::ReadAckContextReused)
-            && let Role::Leader(Leader { reads, .. }) = &mut self.role
+        let active = self.config.bug;
+        if let Role::Leader(Leader { reads, .. }) = &mut self.role
+            && reads.awaiting_quorum.back().is_some_and(|read| read.round > reads.round)
+            && Bug::ReadAckContextReused.is_on(active)
         {
             let round = reads.round;
             reads.awaiting_quorum.iter_mut().for_each(|read| read.round = read.round.min(round));
@@ -311,14 +313,21 @@ impl Raft {
         self.merge_entries(prev_log.index, entries);
         // Entries beyond `match_index` were not compared with the leader's log: they may be a stale tail
         // (5.3).
-        let verified =
-            if self.bug(Bug::CommitPastVerifiedPrefix) { self.log.last().index } else { match_index };
+        let last = self.log.last().index;
+        let mut verified = match_index;
+        if commit_index.min(last) > self.commit_index.max(match_index)
+            && self.bug(Bug::CommitPastVerifiedPrefix)
+        {
+            verified = last;
+        }
         // A new leader may know a lower commit index; the follower's must not decrease (figure 2).
-        let current = if self.bug(Bug::CommitIndexRegress) { Index(0) } else { self.commit_index };
-        self.commit_index = current.max(commit_index.min(verified));
+        let known = commit_index.min(verified);
+        if known > self.commit_index || known < self.commit_index && self.bug(Bug::CommitIndexRegress) {
+            self.commit_index = known;
+        }
         // Entries that were not compared are not acknowledged, however long this log is.
-        let match_index =
-            if self.bug(Bug::AckReportsOwnLastIndex) { self.log.last().index } else { match_index };
+        let reports_last = last > match_index && self.bug(Bug::AckReportsOwnLastIndex);
+        let match_index = if reports_last { last } else { match_index };
         let message = Message::AppendEntriesResponse { term: self.term, match_index, context };
         self.send_when_durable(Promise::Send(from, message), effects);
     }
@@ -343,10 +352,7 @@ impl Raft {
 
     /// Whether the log has this entry, and so all entries before it.
     fn contains(&self, prev_log: LogId) -> bool {
-        if self.bug(Bug::MissingPrevTermReadsAsZero) && prev_log.term == Term(0) {
-            return true;
-        }
-        self.log.contains(prev_log)
+        self.log.contains(prev_log) || prev_log.term == Term(0) && self.bug(Bug::MissingPrevTermReadsAsZero)
     }
 
     /// Merges entries into the log after `prev_log`, which matches.
@@ -370,7 +376,7 @@ impl Raft {
             self.unsaved_after = Some(self.unsaved_after.map_or(prev_log, |unsaved| unsaved.min(prev_log)));
         }
         let end = index(entries.len()).previous();
-        if self.bug(Bug::TruncateOnMatchingAe) && self.log.last().index > end {
+        if self.log.last().index > end && self.bug(Bug::TruncateOnMatchingAe) {
             self.truncate(end);
         }
         if skip < entries.len() {
@@ -395,14 +401,14 @@ impl Raft {
         effects: &mut Vec<Effect>,
     ) {
         let Some(position) = self.follower_position(from) else { return };
-        let count_sent = self.bug(Bug::MatchFromSentIndex);
         let context = self.confirmed_context(context, now);
-        let compacted = self.log.compacted().index;
+        let (compacted, active) = (self.log.compacted().index, self.config.bug);
         let Role::Leader(leader) = &mut self.role else { return };
         let progress = &mut leader.progress[position];
         // Count what the follower reports, not what was sent: that may be lost.
-        let match_index =
-            if count_sent { progress.next_index.previous().max(match_index) } else { match_index };
+        let sent = progress.next_index.previous();
+        let counts_sent = sent > match_index && Bug::MatchFromSentIndex.is_on(active);
+        let match_index = if counts_sent { sent } else { match_index };
         progress.on_accepted(match_index, compacted);
         progress.on_confirmed(context, now);
         self.maybe_switch_to_snapshot(now, position);
@@ -421,7 +427,10 @@ impl Raft {
     /// What a response with this context confirms, as of the time the request was sent. The arrival of the
     /// response does not count, because the voter's promise began before it.
     pub(crate) fn confirmed_context(&self, context: MessageContext, now: Timestamp) -> MessageContext {
-        if self.bug(Bug::LeaseFromAckArrival) { MessageContext { sent_at: now, ..context } } else { context }
+        if context.sent_at < now && self.bug(Bug::LeaseFromAckArrival) {
+            return MessageContext { sent_at: now, ..context };
+        }
+        context
     }
 
     pub(crate) fn on_append_rejected(
@@ -435,16 +444,18 @@ impl Raft {
         // Up to the hint, the follower's terms are at most the hint's. So this log's last entry up to the
         // hint with at most that term is the last at which the two can agree.
         let agree = self.log.last_at_or_below_term(hint.index, hint.term).index;
-        let floor = self.bug(Bug::RejectFloorLivelock);
-        let (ignore, rewind) = (self.bug(Bug::ConflictCatchUpLivelock), self.bug(Bug::StaleConflictRewinds));
+        let active = self.config.bug;
         let Role::Leader(leader) = &mut self.role else { return };
-        leader.progress[position].last_contact = now;
-        if rewind {
-            leader.progress[position].rewind(agree);
-        }
-        if !ignore && leader.progress[position].on_rejected(prev_log, agree) {
-            if floor {
-                leader.progress[position].retry_at(hint.index);
+        let progress = &mut leader.progress[position];
+        progress.last_contact = now;
+        if !progress.is_current(prev_log) {
+            if Bug::StaleConflictRewinds.is_on(active) {
+                progress.rewind(agree);
+            }
+        } else if !Bug::ConflictCatchUpLivelock.is_on(active) {
+            progress.on_rejected(prev_log, agree);
+            if progress.next_index != hint.index.next() && Bug::RejectFloorLivelock.is_on(active) {
+                progress.retry_at(hint.index);
             }
             self.maybe_switch_to_snapshot(now, position);
             self.replicate(position);
@@ -454,22 +465,12 @@ impl Raft {
     /// Commits the entries that are durable on a majority (5.3): of each half while joint, voters only (6).
     pub(crate) fn advance_commit(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let Role::Leader(leader) = &self.role else { return };
-        let match_index = |node: NodeId| {
-            if node == self.config.id {
-                // Its own entry counts once it is durable: a power loss could erase it (thesis 10.2.1).
-                return match self.bug(Bug::ApplyBeforeLocalDurable) || self.bug(Bug::CommitOnInmemoryIndex) {
-                    true => self.log.last().index,
-                    false => self.saves.durable_index(),
-                };
-            }
-            let follower = leader.progress.iter().find(|progress| progress.replica.id == node);
-            follower.map_or(Index(0), |progress| progress.match_index)
-        };
-        let configuration = self.commit_quorum();
-        let Some(index) = configuration.quorum_value(match_index).filter(|&index| index > self.commit_index)
-        else {
+        // Its own entry counts once it is durable: a power loss could erase it (thesis 10.2.1).
+        let counted = self.quorum_index(leader, self.configuration(), self.saves.durable_index());
+        let index = self.index_counted_by_bugs(leader, counted.max(self.commit_index));
+        if index == self.commit_index {
             return;
-        };
+        }
         // A later leader may still overwrite an entry of an earlier term, even if a majority has it. It
         // cannot overwrite an entry of this term, which commits all entries before it (5.4.2, figure 8).
         if self.log.term_at(index) == Some(self.term) || self.bug(Bug::CommitPriorTermByCount) {
@@ -493,18 +494,51 @@ impl Raft {
         }
     }
 
-    /// The configuration whose majorities commit: the one in force.
-    fn commit_quorum(&self) -> Cow<'_, Configuration> {
-        let configuration = self.configuration();
-        if self.bug(Bug::JointCommitOneSide) {
-            return Cow::Owned(Configuration::of(configuration.voters.iter().copied()));
+    /// The highest index that a quorum of a configuration holds, if this leader itself holds `own`; 0 without a
+    /// voter.
+    fn quorum_index(&self, leader: &Leader, configuration: &Configuration, own: Index) -> Index {
+        let match_index = |node: NodeId| {
+            if node == self.config.id {
+                return own;
+            }
+            let follower = leader.progress.iter().find(|progress| progress.replica.id == node);
+            follower.map_or(Index(0), |progress| progress.match_index)
+        };
+        configuration.quorum_value(match_index).unwrap_or(Index(0))
+    }
+
+    /// The index to commit, with a bug that counts more than `counted`.
+    fn index_counted_by_bugs(&self, leader: &Leader, counted: Index) -> Index {
+        if !cfg!(feature = "bugs") {
+            return counted;
         }
-        if configuration.is_joint() && self.bug(Bug::JointCommitOldHalf) {
-            return Cow::Owned(Configuration::of(configuration.old_voters.iter().copied()));
+        let (configuration, durable, last) =
+            (self.configuration(), self.saves.durable_index(), self.log.last().index);
+        if durable < last {
+            let index = self.quorum_index(leader, configuration, last);
+            if index > counted
+                && (self.bug(Bug::ApplyBeforeLocalDurable) || self.bug(Bug::CommitOnInmemoryIndex))
+            {
+                return index;
+            }
         }
-        if self.bug(Bug::LearnerCountedInQuorum) {
-            return Cow::Owned(Configuration::of(configuration.members()));
+        let by_group = |nodes: Vec<NodeId>| self.quorum_index(leader, &Configuration::of(nodes), durable);
+        if configuration.is_joint() {
+            let by_new = by_group(configuration.voters.clone());
+            if by_new > counted && self.bug(Bug::JointCommitOneSide) {
+                return by_new;
+            }
+            let by_old = by_group(configuration.old_voters.clone());
+            if by_old > counted && self.bug(Bug::JointCommitOldHalf) {
+                return by_old;
+            }
         }
-        Cow::Borrowed(&**configuration)
+        if !configuration.learners.is_empty() {
+            let by_members = by_group(configuration.members());
+            if by_members > counted && self.bug(Bug::LearnerCountedInQuorum) {
+                return by_members;
+            }
+        }
+        counted
     }
 }

@@ -163,13 +163,13 @@ impl Saves {
             && self.pending.front().is_some_and(|pending| Some(pending.needs) <= self.durable)
     }
 
-    /// The next promise whose write is durable, in the order in which they were made. Those of past terms are
-    /// dropped, unless `late`.
-    pub(crate) fn release(&mut self, term: Term, late: bool) -> Option<Promise> {
+    /// The next promise whose write is durable, and its term, in the order in which they were made. Those of past
+    /// terms are dropped, unless `sends_late`.
+    pub(crate) fn release(&mut self, term: Term, sends_late: impl Fn() -> bool) -> Option<(Term, Promise)> {
         while self.can_release() {
             let pending = self.pending.pop_front().expect("the queue must not be empty");
-            if pending.term == term || late {
-                return Some(pending.promise);
+            if pending.term == term || sends_late() {
+                return Some((pending.term, pending.promise));
             }
         }
         None

@@ -165,7 +165,7 @@ impl<R> Sessions<R> {
     /// `now` must be the result of [`Sessions::advance`]: servers that expire sessions at different entries
     /// diverge. Call it for every applied command, before anything else.
     pub fn expire(&mut self, now: u64, mut on_expired: impl FnMut(u64, Session<R>)) {
-        if now < self.next_expiry || self.lifetime == 0 {
+        if !self.may_expire(now) {
             return;
         }
         let lifetime = self.lifetime;
@@ -173,6 +173,12 @@ impl<R> Sessions<R> {
         let expired = self.sessions.extract_if(.., |_, session| unused(session));
         expired.for_each(|(number, session)| on_expired(number, session));
         self.next_expiry = self.earliest_expiry();
+    }
+
+    /// Whether [`Sessions::expire`] with this log time has sessions to look at. If not, it does nothing.
+    #[must_use]
+    pub const fn may_expire(&self, now: u64) -> bool {
+        self.lifetime > 0 && now >= self.next_expiry
     }
 
     /// The entry at `index` registers a session with that number.

@@ -151,7 +151,7 @@ impl Raft {
         self.expire_forwards(now, effects);
         match &self.role {
             Role::Leader(_) => {
-                if self.disk_due().is_some_and(|due| due <= now) {
+                if self.disk_due().is_some_and(|due| due <= now) && !self.bug(Bug::HungDiskKeepsLead) {
                     // The disk hangs, so this leader cannot count itself towards a majority. A server with a
                     // working disk can lead better.
                     self.become_follower(now, self.term, None, effects);
@@ -170,7 +170,7 @@ impl Raft {
 
     /// When a leader steps down because its oldest write has been in flight for an election timeout.
     fn disk_due(&self) -> Option<Timestamp> {
-        if self.bug(Bug::HungDiskKeepsLead) {
+        if self.has_bug(Bug::HungDiskKeepsLead) {
             return None;
         }
         self.saves.oldest_in_flight().map(|issued| issued.after(self.config.election_timeout))
@@ -245,7 +245,7 @@ impl Raft {
                 }
             }
             Message::AppendEntriesResponse { term, match_index, context }
-                if term == self.term || self.bug(Bug::SnapshotAnswerWithoutTerm) =>
+                if term == self.term || self.is_leader() && self.bug(Bug::SnapshotAnswerWithoutTerm) =>
             {
                 self.on_append_response(now, from, match_index, context, effects);
             }
@@ -284,7 +284,7 @@ impl Raft {
         effects: &mut Vec<Effect>,
     ) {
         // The vote is cleared only with its term (5.2); otherwise a server could vote twice in one term.
-        if term > self.term || self.bug(Bug::VoteClearedSameTerm) {
+        if term > self.term || self.vote.is_some() && self.bug(Bug::VoteClearedSameTerm) {
             self.vote = None;
         }
         if term > self.term {

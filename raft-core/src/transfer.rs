@@ -122,8 +122,10 @@ impl Raft {
     /// The leader asks this server to campaign at once, without pre-vote.
     pub(crate) fn on_timeout_now(&mut self, now: Timestamp, term: Term, effects: &mut Vec<Effect>) {
         // It may have been removed or demoted since the message was sent.
-        let may_campaign = self.may_campaign() || self.bug(Bug::TimeoutNowUnchecked);
-        if term == self.term && !self.is_leader() && may_campaign {
+        if term == self.term
+            && !self.is_leader()
+            && (self.may_campaign() || self.bug(Bug::TimeoutNowUnchecked))
+        {
             self.campaign(now, true, effects);
         }
     }

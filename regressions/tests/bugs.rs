@@ -96,7 +96,7 @@ fn seeds_needed_by_all(bugs: &[&harness::server::BugInfo]) -> Vec<Option<u64>> {
 #[test]
 fn each_is_caught_by_its_first_property() {
     let (mut table, mut wrong) = (String::new(), Vec::new());
-    let bugs = harness::systems::raft_core::bugs::all();
+    let bugs = BUILT_IN.bugs();
     let needed = seeds_needed_by_all(&bugs);
     for (bug, seeds) in bugs.into_iter().zip(needed) {
         println!(

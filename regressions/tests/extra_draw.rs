@@ -5,7 +5,7 @@ use harness::findings::case::Case;
 use harness::findings::refresh;
 use harness::outcome::{Options, RunRecord};
 use harness::plan::Plan;
-use harness::server::{Arrival, BugInfo, Host, LocalTime, Server};
+use harness::server::{Arrival, Host, LocalTime, Server};
 use harness::systems::BUILT_IN;
 use harness::systems::raft_core::RaftServer;
 use rand::RngCore;
@@ -32,10 +32,6 @@ impl Server for ChangedServer {
 
     fn deadline(&self) -> Option<LocalTime> {
         self.0.deadline()
-    }
-
-    fn bugs() -> Vec<&'static BugInfo> {
-        RaftServer::bugs()
     }
 
     fn is_heartbeat(message: &Message) -> bool {

@@ -4,6 +4,7 @@
 
 use harness::outcome::{Options, Verdict};
 use harness::plan::generate;
+use harness::systems::BUILT_IN;
 use std::fs;
 
 /// The word after an option in a command line.
@@ -20,7 +21,7 @@ fn the_seeds_with_a_bug_violate_a_property() {
             continue;
         };
         let mut plan = generate(seed.parse().expect("a seed is a number"));
-        assert!(harness::systems::raft_core::bugs::find(bug).is_some(), "there is no bug {bug}: {line}");
+        assert!(BUILT_IN.bugs().iter().any(|known| known.name == bug), "there is no bug {bug}: {line}");
         plan.bug = Some(bug.to_string());
         let verdict = harness::systems::run::run(&plan, &Options::default()).outcome.verdict;
         assert!(matches!(verdict, Verdict::Failed(_)), "this run passes: {line}");

@@ -205,6 +205,9 @@ pub(super) struct BugsArgs {
     /// Count only what clients, panics and liveness show
     #[arg(long)]
     pub(super) black_box: bool,
+    /// Only count, without any bug, in how many seeds each bug's line is exercised: in how many it would make a difference
+    #[arg(long, conflicts_with_all = ["max_seeds", "ranges", "black_box", "out"])]
+    pub(super) exercised: bool,
     /// Number of concurrent runs [default: one per core]
     #[arg(long, value_name = "N", value_parser = parse_jobs, allow_hyphen_values = true)]
     pub(super) jobs: Option<NonZeroUsize>,

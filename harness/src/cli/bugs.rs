@@ -7,10 +7,11 @@ use super::exit::SUCCESS;
 use super::signals::{self, STOP_REQUESTED};
 use super::{CommandResult, arguments, catalog, paths, print, print_json, print_message};
 use crate::findings::bug_rates::{self, BugRun, RateSettings};
+use crate::findings::exercised;
 use crate::outcome::COMMIT;
 use crate::plan::GENERATOR_VERSION;
 use crate::plan::file::{self, display_path, error_reason};
-use crate::report::{self, BugReport};
+use crate::report::{self, BugReport, ExercisedReport};
 use crate::server::BugInfo;
 use crate::systems::SystemInfo;
 use serde::{Deserialize, Serialize};
@@ -52,12 +53,21 @@ pub(super) fn bugs(system: &SystemInfo, arguments: &arguments::BugsArgs) -> Comm
     if bugs.is_empty() {
         return Err(format!("{} has no bugs that can be switched on in this build", system.name));
     }
+    let jobs = arguments.jobs.unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
+    signals::install_handlers("ending with the results so far; a second signal ends at once")?;
+    let exercised = exercised::measure(system, 0..settings.seeds, jobs, &STOP_REQUESTED)?;
+    if arguments.exercised {
+        let report = ExercisedReport::new(system, &bugs, exercised.unwrap_or_default());
+        match arguments.json {
+            true => print_json(&report)?,
+            false => print(&report::exercised_table(&report))?,
+        }
+        return Ok(signals::exit_code_after(SUCCESS));
+    }
     let mut results = Results::open(system, settings, arguments.out.as_deref())?;
     // All bugs of a range before the next one: a measurement that is broken off has whole ranges.
     let all = (0..arguments.ranges).flat_map(|range| bugs.iter().map(move |bug| (*bug, range)));
     let wanted: Vec<_> = all.filter(|(bug, range)| !results.has(bug.name, *range)).collect();
-    signals::install_handlers("ending with the results so far; a second signal ends at once")?;
-    let jobs = arguments.jobs.unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
     let (mut done, all) = (0, wanted.len());
     bug_rates::measure_all(system, &wanted, &settings, jobs, cpu_time, &STOP_REQUESTED, &mut |run| {
         done += 1;
@@ -66,7 +76,7 @@ pub(super) fn bugs(system: &SystemInfo, arguments: &arguments::BugsArgs) -> Comm
     })?;
     let wanted = |run: &BugRun| run.range < arguments.ranges && bugs.iter().any(|bug| bug.name == run.bug);
     results.runs.retain(wanted);
-    let report = BugReport::new(system, &settings, &bugs, &results.runs);
+    let report = BugReport::new(system, &settings, &bugs, &results.runs, exercised.as_ref());
     match arguments.json {
         true => print_json(&report)?,
         false => print(&report::bug_table(&report))?,

@@ -17,3 +17,4 @@ pub mod determinism;
 pub mod refresh;
 pub mod survey;
 pub mod bug_rates;
+pub mod exercised;

@@ -14,6 +14,7 @@ pub use failure::{
 pub use run_progress::{RunPosition, RunProgress};
 pub use trace::{MessageFate, TraceEvent, TraceLine};
 
+use crate::server::{Exercised, Situations};
 use invariants::{Call, Digest, Node, Observed, PROPERTIES, RequestId, Time, current_property_name};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -252,6 +253,8 @@ pub struct Recording {
     pub digests: bool,
     /// How much servers sent to each other.
     pub traffic: bool,
+    /// In which situations lines are exercised.
+    pub situations: bool,
 }
 
 /// What servers sent to each other, whether it arrived or not.
@@ -265,8 +268,14 @@ pub struct Traffic {
 
 impl Recording {
     /// What a page shows.
-    pub const PAGE: Recording =
-        Recording { trace: true, facts: true, history: true, digests: false, traffic: false };
+    pub const PAGE: Recording = Recording {
+        trace: true,
+        facts: true,
+        history: true,
+        digests: false,
+        traffic: false,
+        situations: false,
+    };
 }
 
 /// An outcome with the requested recordings.
@@ -286,6 +295,10 @@ pub struct RunRecord {
     pub digests: Vec<Digest>,
     /// With [`Recording::traffic`].
     pub traffic: Option<Traffic>,
+    /// The lines that were exercised.
+    pub exercised: Exercised,
+    /// With [`Recording::situations`]: in which situations.
+    pub situations: Situations,
 }
 
 impl Outcome {
@@ -314,6 +327,8 @@ impl From<Outcome> for RunRecord {
             rejections: BTreeMap::new(),
             digests: Vec::new(),
             traffic: None,
+            exercised: Exercised::default(),
+            situations: Situations::default(),
         }
     }
 }

@@ -130,8 +130,8 @@ impl Application {
     pub fn snapshot<M: Clone + Display>(&mut self, host: &Host<'_, M>) -> DueSnapshot {
         self.policy.reset(host.now());
         // The state and the index that it belongs to are taken together.
-        let late = u64::from(self.settings.bug == Some(ApplicationBug::AppliedIndexNotAtomic));
-        let index = self.applied - late.min(self.applied.saturating_sub(1));
+        let is_late = self.applied > 1 && ApplicationBug::AppliedIndexNotAtomic.is_on(self.settings.bug);
+        let index = self.applied - u64::from(is_late);
         DueSnapshot { index, image: self.kv.to_bytes().into(), keep_after: 0 }
     }
 

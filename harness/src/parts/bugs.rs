@@ -1,6 +1,6 @@
 //! The bugs of the durable log: lines that it lacks on request, and promises that it breaks.
 
-use crate::server::BugInfo;
+use crate::server::Catalogue;
 
 raft_core::bugs! {
     /// Safety-critical lines of the durable log, named by what breaks without them.
@@ -110,11 +110,6 @@ raft_core::bugs! {
     }
 }
 
-/// All bugs of the durable log, for [`Server::bugs`](crate::server::Server::bugs) of a server that uses it and
-/// [`HeldUntilSaved`](super::HeldUntilSaved). Without the feature `bugs`: none.
-#[must_use]
-pub fn bugs() -> Vec<&'static BugInfo> {
-    let log = LogBug::ALL.iter().map(|bug| bug.info());
-    let lies = HostLie::ALL.iter().map(|bug| bug.info());
-    log.chain(lies).filter(|_| cfg!(feature = "bugs")).collect()
-}
+/// All bugs of the durable log, for [`Server::CATALOGUES`](crate::server::Server::CATALOGUES) of a server that uses it
+/// and [`HeldUntilSaved`](super::HeldUntilSaved).
+pub const CATALOGUES: [Catalogue; 2] = [LogBug::CATALOGUE, HostLie::CATALOGUE];

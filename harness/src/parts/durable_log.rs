@@ -137,19 +137,21 @@ impl DurableLog {
         let bug = host.plan().enabled_bug(LogBug::named);
         let opened = match Wal::open(host.disk(), &mut rng) {
             // Promises were lost with these bytes: other servers must not rely on what is left.
-            Err(damage) if bug == Some(LogBug::ChecksumFailureTreatedAsTornTail) => {
+            Err(damage) if LogBug::ChecksumFailureTreatedAsTornTail.is_on(bug) => {
                 host.disk().truncate(FILE, damage.offset);
                 Wal::open(host.disk(), &mut rng)
             }
             opened => opened,
         };
         let (mut wal, mut recovered) = opened?;
-        if bug != Some(LogBug::DroppedWritesTrusted) {
+        let length = host.disk().read(FILE).len() as u64;
+        if length > recovered.known_durable && !LogBug::DroppedWritesTrusted.is_on(bug) {
             host.disk().write_again(FILE, recovered.known_durable);
         }
         // A log that keeps entries from before its snapshot says where it begins.
-        if bug == Some(LogBug::StaleSegmentAfterSnapshot)
-            && let Some(checkpoint) = &mut recovered.checkpoint
+        if let Some(checkpoint) = &mut recovered.checkpoint
+            && checkpoint.compacted != checkpoint.last
+            && LogBug::StaleSegmentAfterSnapshot.is_on(bug)
         {
             checkpoint.compacted = checkpoint.last;
             checkpoint.compacted_configuration = checkpoint.configuration.clone();
@@ -179,7 +181,7 @@ impl DurableLog {
         host.disk().attach(DiskFact::SavedRecovered);
         self.begin_sync(host);
         // A truncated tail could come back behind what is appended before this sync ends.
-        if host.plan().enabled_bug(LogBug::named) == Some(LogBug::TornTailResurrected) {
+        if !self.wal.can_append() && asks(host, LogBug::TornTailResurrected) {
             self.wal.mark_durable(self.wal.mark());
         }
     }
@@ -254,12 +256,10 @@ impl DurableLog {
         let vote = vote.filter(|_| !tells(host, HostLie::ForgetsVote));
         let cut = truncates.then_some(after);
         // One record holds term and vote: with an older term the vote would be another promise.
-        if host.plan().enabled_bug(LogBug::named) == Some(LogBug::VoteInTwoWrites) {
-            let before = std::mem::replace(&mut self.recorded_term, term);
-            if vote.is_some() && before < term {
-                let nothing = std::iter::empty::<(u64, u8, Bytes)>();
-                self.wal.append(host.disk(), before, vote, None, nothing);
-            }
+        let before = std::mem::replace(&mut self.recorded_term, term);
+        if vote.is_some() && before < term && asks(host, LogBug::VoteInTwoWrites) {
+            let nothing = std::iter::empty::<(u64, u8, Bytes)>();
+            self.wal.append(host.disk(), before, vote, None, nothing);
         }
         let disk = host.disk();
         let content = entries.clone().map(|(term, kind, bytes)| (term, kind, Content::Entry(bytes)));
@@ -275,7 +275,6 @@ impl DurableLog {
 
     /// The first step of replacing the log: writes the new one beside it.
     fn write_new_log<M: Clone + Display>(&mut self, host: &mut Host<'_, M>, id: u64, rewrite: Rewrite) {
-        let bug = host.plan().enabled_bug(LogBug::named);
         let Rewrite { term, vote, checkpoint, mut entries, note } = rewrite;
         if !note.is_empty() {
             entries.push((0, NOTE, note));
@@ -285,17 +284,17 @@ impl DurableLog {
             DiskFact::Saved { term, vote, after: None },
             DiskFact::SavedSnapshot { base: checkpoint.compacted, last: checkpoint.last },
         ];
-        let hard_state = match bug == Some(LogBug::CompactionRewriteLosesHardstate) {
-            false => (term, vote),
-            true => (0, None),
-        };
+        let mut hard_state = (term, vote);
+        if hard_state != (0, None) && asks(host, LogBug::CompactionRewriteLosesHardstate) {
+            hard_state = (0, None);
+        }
         let file_id = self.rng.next_u64();
         self.recorded_term = term;
         self.wal.rewrite(host.disk(), file_id, hard_state, &checkpoint, entries);
         self.pending_rewrite = Some((id, facts));
         self.sync_needed = true;
         host.fire_trigger(Trigger::Rewriting);
-        if bug == Some(LogBug::InstallNotAtomic) {
+        if asks(host, LogBug::InstallNotAtomic) {
             let mark = self.wal.mark();
             self.wal.mark_durable(mark);
             self.switch_if_durable(host);
@@ -308,12 +307,11 @@ impl DurableLog {
             return;
         }
         let (id, facts) = self.pending_rewrite.take().expect("a new log must belong to a save");
-        let removes = host.plan().enabled_bug(LogBug::named) == Some(LogBug::LogRemovedBeforeRename);
-        let disk = host.disk();
         // Between the two there is no log.
-        if removes && disk.contains(FILE) {
-            disk.remove(FILE);
+        if host.disk().contains(FILE) && asks(host, LogBug::LogRemovedBeforeRename) {
+            host.disk().remove(FILE);
         }
+        let disk = host.disk();
         self.wal.switch_to_new_file(disk);
         facts.into_iter().for_each(|fact| disk.attach(fact));
         self.last_written = id;
@@ -328,10 +326,10 @@ impl DurableLog {
     /// [`DurableLog::end_sync`].
     pub fn flush<M: Clone + Display>(&mut self, host: &mut Host<'_, M>) -> SyncOutcome {
         self.sync_if_needed(host);
-        match tells(host, HostLie::AnswersBeforeSync) {
-            true => self.report(self.last_written),
-            false => SyncOutcome::Unchanged,
+        if Some(self.last_written) > self.last_reported && tells(host, HostLie::AnswersBeforeSync) {
+            return self.report(self.last_written);
         }
+        SyncOutcome::Unchanged
     }
 
     fn sync_if_needed<M: Clone + Display>(&mut self, host: &mut Host<'_, M>) {
@@ -363,21 +361,22 @@ impl DurableLog {
         if self.failed {
             return SyncOutcome::Unchanged;
         }
-        let bug = host.plan().enabled_bug(LogBug::named);
-        match bug {
-            // The disk may have dropped what the failed sync covered: no later one makes it durable.
-            Some(LogBug::FsyncRetried) if !succeeded => {
-                self.sync_needed = true;
-                self.sync_if_needed(host);
-                return SyncOutcome::Unchanged;
-            }
-            // What was written since it began may still be lost.
-            Some(LogBug::IoCompletionsOutOfOrder) => (mark, covers) = (self.wal.mark(), self.last_written),
-            // It began before the log was replaced, and says nothing about the new file.
-            Some(LogBug::AppendCompletionAba) => mark = self.wal.mark(),
-            _ => {}
+        // The disk may have dropped what the failed sync covered: no later one makes it durable.
+        if !succeeded && asks(host, LogBug::FsyncRetried) {
+            self.sync_needed = true;
+            self.sync_if_needed(host);
+            return SyncOutcome::Unchanged;
         }
-        if !succeeded && bug != Some(LogBug::PersistFailureIgnored) {
+        let written = (self.wal.mark(), self.last_written);
+        // What was written since it began may still be lost.
+        if (mark, covers) != written && asks(host, LogBug::IoCompletionsOutOfOrder) {
+            (mark, covers) = written;
+        }
+        // It began before the log was replaced, and says nothing about the new file.
+        if !self.wal.is_of_this_file(mark) && asks(host, LogBug::AppendCompletionAba) {
+            mark = self.wal.mark();
+        }
+        if !succeeded && !asks(host, LogBug::PersistFailureIgnored) {
             self.failed = true;
             self.sync_needed = false;
             self.queued_writes.clear();
@@ -387,7 +386,7 @@ impl DurableLog {
         let switches = self.wal.is_rewrite_durable();
         self.switch_if_durable(host);
         // Until a sync covers the new name, a power loss brings the old file back.
-        if switches && bug == Some(LogBug::DirectoryNotSynced) {
+        if switches && asks(host, LogBug::DirectoryNotSynced) {
             self.wal.mark_durable(self.wal.mark());
             covers = self.last_written;
         }
@@ -429,8 +428,14 @@ impl<B: AsRef<[u8]>> AsRef<[u8]> for Content<'_, B> {
     }
 }
 
+/// Whether the plan enables this bug; see [`LogBug::is_on`].
+fn asks<M: Clone + Display>(host: &Host<'_, M>, bug: LogBug) -> bool {
+    bug.is_on(host.plan().enabled_bug(LogBug::named))
+}
+
+/// Whether the plan enables this lie; see [`HostLie::is_on`].
 fn tells<M: Clone + Display>(host: &Host<'_, M>, lie: HostLie) -> bool {
-    host.plan().enabled_bug(HostLie::named) == Some(lie)
+    lie.is_on(host.plan().enabled_bug(HostLie::named))
 }
 
 impl RecoveredLog {
@@ -468,8 +473,10 @@ impl<T> HeldUntilSaved<T> {
     /// What may leave now that all saves up to `saved` are durable, in the order in which it was held. A host that lies
     /// ([`HostLie::SendsBeforeSaving`]) lets all leave.
     pub fn release<M: Clone + Display>(&mut self, host: &Host<'_, M>, saved: u64) -> Vec<T> {
-        let saved = if tells(host, HostLie::SendsBeforeSaving) { u64::MAX } else { saved };
-        let count = self.held.iter().take_while(|(id, _)| *id <= saved).count();
+        let mut count = self.held.iter().take_while(|(id, _)| *id <= saved).count();
+        if count < self.held.len() && tells(host, HostLie::SendsBeforeSaving) {
+            count = self.held.len();
+        }
         self.held.drain(..count).map(|(_, item)| item).collect()
     }
 }

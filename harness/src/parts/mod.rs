@@ -13,7 +13,7 @@
 //! - [`StatedState`]: the facts about term, role and commit index. [`PendingTransfer`]: a transfer of leadership.
 //! - [`HeldUntilSaved`]: messages that may leave only after a save.
 //! - [`HostLie`] and [`LogBug`]: bugs that the durable log has on request, to show that the properties see them. A system
-//!   offers them in [`Server::bugs`](crate::server::Server::bugs).
+//!   offers them in [`Server::CATALOGUES`](crate::server::Server::CATALOGUES).
 
 pub mod wal;
 mod bugs;
@@ -26,7 +26,7 @@ mod requests;
 mod transfer;
 
 pub use application::{Application, DueSnapshot};
-pub use bugs::{HostLie, LogBug, bugs};
+pub use bugs::{CATALOGUES, HostLie, LogBug};
 pub use durable_log::{DurableLog, HeldUntilSaved, Rewrite, Save, SyncOutcome, entry_digest};
 pub use memory_log::{LogEntry, MemoryLog};
 pub use requests::{OpenRequests, Requester};

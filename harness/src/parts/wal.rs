@@ -345,10 +345,16 @@ impl Wal {
         self.sync_stage += 1;
     }
 
+    /// Whether no new file was written, and no file renamed, since this mark.
+    #[must_use]
+    pub const fn is_of_this_file(&self, mark: SyncMark) -> bool {
+        mark.sync_stage == self.sync_stage
+    }
+
     /// The sync that started at this mark is done. Syncs may end in any order.
     pub fn mark_durable(&mut self, mark: SyncMark) {
         assert!(mark.sync_stage <= self.sync_stage, "{mark:?} is not a mark of this log");
-        if mark.sync_stage < self.sync_stage {
+        if !self.is_of_this_file(mark) {
             // It says nothing about a new file, or about its rename.
             return;
         }

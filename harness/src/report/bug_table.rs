@@ -2,6 +2,7 @@
 
 use super::with_thousands;
 use crate::findings::bug_rates::{BugRun, RateSettings};
+use crate::findings::exercised::ExercisedSeeds;
 use crate::outcome::COMMIT;
 use crate::plan::GENERATOR_VERSION;
 use crate::server::BugInfo;
@@ -58,6 +59,9 @@ pub struct BugRow {
     pub ranges: usize,
     /// How many seeds it takes to the first that fails: the median over the ranges; none if fewer than half caught it.
     pub seeds_to_catch: Option<f64>,
+    /// In how many of 1,000 seeds without a bug its line is exercised: in how many the bug would make a difference. None
+    /// if the system does not count that.
+    pub exercised_per_1000: Option<f64>,
     /// Seeds that ran, in all ranges.
     pub seeds: u64,
     /// Seeds that failed.
@@ -69,7 +73,7 @@ pub struct BugRow {
 }
 
 impl BugRow {
-    fn new(bug: &BugInfo, runs: &[&BugRun]) -> BugRow {
+    fn new(bug: &BugInfo, runs: &[&BugRun], exercised: Option<&ExercisedSeeds>) -> BugRow {
         let mut fired_by: BTreeMap<String, u64> = BTreeMap::new();
         for (property, count) in runs.iter().flat_map(|run| &run.fired) {
             *fired_by.entry(property.clone()).or_default() += count;
@@ -88,6 +92,7 @@ impl BugRow {
             ranges_caught,
             ranges: runs.len(),
             seeds_to_catch: quantile(needed.collect(), 0.5).filter(|seeds| seeds.is_finite()),
+            exercised_per_1000: exercised.and_then(|exercised| per_1000(exercised, bug)),
             seeds,
             failing,
             failing_per_1000: 1_000.0 * failing as f64 / seeds.max(1) as f64,
@@ -109,6 +114,7 @@ impl BugReport {
         settings: &RateSettings,
         bugs: &[&BugInfo],
         results: &[BugRun],
+        exercised: Option<&ExercisedSeeds>,
     ) -> BugReport {
         let of = |bug: &&BugInfo| results.iter().filter(|run| run.bug == bug.name).collect::<Vec<_>>();
         let with_results = bugs.iter().map(|bug| (bug, of(bug))).filter(|(_, runs)| !runs.is_empty());
@@ -117,7 +123,7 @@ impl BugReport {
         for (bug, runs) in with_results {
             let soon = |run: &&BugRun| run.seeds_to_catch.is_some_and(|needed| needed <= settings.seeds);
             caught_within_seeds += usize::from(runs.iter().all(soon));
-            rows.push(BugRow::new(bug, &runs));
+            rows.push(BugRow::new(bug, &runs, exercised));
         }
         let caught: Vec<f64> = rows.iter().filter(|row| row.caught).map(|row| row.cpu_seconds).collect();
         BugReport {
@@ -139,7 +145,7 @@ impl BugReport {
 pub fn bug_table(report: &BugReport) -> String {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_BORDERS_ONLY_CONDENSED);
-    table.set_header(["id", "bug", "caught by", "after", "per 1,000", "CPU s"]);
+    table.set_header(["id", "bug", "caught by", "after", "per 1,000", "CPU s", "exercised"]);
     for row in &report.bugs {
         let fired = row.fired.as_deref().unwrap_or("NOT CAUGHT");
         table.add_row([
@@ -149,9 +155,10 @@ pub fn bug_table(report: &BugReport) -> String {
             row.seeds_to_catch.map_or_else(|| "-".to_owned(), |seeds| with_thousands(seeds as u64)),
             format!("{:.1}", row.failing_per_1000),
             format!("{:.2}", row.cpu_seconds),
+            row.exercised_per_1000.map_or_else(|| "-".to_owned(), |seeds| format!("{seeds:.1}")),
         ]);
     }
-    for number in 3..6 {
+    for number in 3..7 {
         if let Some(column) = table.column_mut(number) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -187,8 +194,92 @@ pub fn bug_table(report: &BugReport) -> String {
     if !missed.is_empty() {
         line(format!("not caught in every range: {missed}"));
     }
+    line("exercised: in how many of 1,000 seeds without a bug its line makes a difference".to_owned());
     line(format!("{} at {}, plans of generator {}", report.system, report.commit, report.generator_version));
     text
+}
+
+/// In how many seeds each line is exercised.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct ExercisedReport {
+    /// The commit of this build.
+    pub commit: String,
+    /// Version of the plan generator.
+    pub generator_version: u32,
+    /// The system.
+    pub system: String,
+    /// How many seeds ran.
+    pub seeds: u64,
+    /// Its lines, the rarest first.
+    pub lines: Vec<ExercisedRow>,
+}
+
+/// One line.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct ExercisedRow {
+    /// The id of its bug.
+    pub id: &'static str,
+    /// The name of its bug.
+    pub name: &'static str,
+    /// The seeds in which it made a difference.
+    pub seeds: u64,
+    /// The same of 1,000.
+    pub per_1000: f64,
+}
+
+impl ExercisedReport {
+    /// The report about these bugs. A bug that is in none of the system's catalogues is left out.
+    #[must_use]
+    pub fn new(system: &SystemInfo, bugs: &[&'static BugInfo], exercised: ExercisedSeeds) -> ExercisedReport {
+        let row = |bug: &&'static BugInfo| {
+            Some(ExercisedRow {
+                id: bug.id,
+                name: bug.name,
+                seeds: *exercised.lines.get(bug.name)?,
+                per_1000: per_1000(&exercised, bug)?,
+            })
+        };
+        let mut lines: Vec<_> = bugs.iter().filter_map(row).collect();
+        lines.sort_by_key(|line| (line.seeds, line.id));
+        ExercisedReport {
+            commit: COMMIT.to_owned(),
+            generator_version: GENERATOR_VERSION,
+            system: system.full_name(),
+            seeds: exercised.seeds,
+            lines,
+        }
+    }
+}
+
+/// The table of exercised lines, the rarest first.
+#[must_use]
+pub fn exercised_table(report: &ExercisedReport) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::ASCII_BORDERS_ONLY_CONDENSED);
+    table.set_header(["id", "bug", "seeds", "per 1,000"]);
+    for row in &report.lines {
+        let per_1000 = format!("{:.1}", row.per_1000);
+        table.add_row([row.id.to_owned(), row.name.to_owned(), with_thousands(row.seeds), per_1000]);
+    }
+    for number in 2..4 {
+        if let Some(column) = table.column_mut(number) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let (seeds, never) =
+        (with_thousands(report.seeds), report.lines.iter().filter(|line| line.seeds == 0).count());
+    let rare = report.lines.iter().filter(|line| line.per_1000 < THIN_PER_1000).count();
+    let (lines, system, commit) = (report.lines.len(), &report.system, &report.commit);
+    format!(
+        "{table}\n\n{lines} lines in {seeds} seeds: {never} never make a difference, {rare} in fewer than 5 of 2,000\n\
+         {system} at {commit}, plans of generator {}\n",
+        report.generator_version
+    )
+}
+
+fn per_1000(exercised: &ExercisedSeeds, bug: &BugInfo) -> Option<f64> {
+    let seeds = exercised.lines.get(bug.name)?;
+    Some(1_000.0 * *seeds as f64 / exercised.seeds.max(1) as f64)
 }
 
 /// The value below which this share of the values lies, by nearest rank; none if there are no values.
@@ -239,25 +330,25 @@ mod tests {
             run(0, 100, Some(4), &[("liveness", 2), ("one-vote-per-term", 7)]),
             run(1, 600, Some(600), &[("liveness", 1)]),
         ];
-        let report = BugReport::new(&BUILT_IN, &SETTINGS, &[&BUG], &both);
+        let report = BugReport::new(&BUILT_IN, &SETTINGS, &[&BUG], &both, None);
         let row = &report.bugs[0];
         assert_eq!((row.caught, row.fired.as_deref()), (true, Some("one-vote-per-term")));
         assert_eq!((row.failing, row.seeds, report.caught, report.caught_within_seeds), (10, 700, 1, 0));
 
         let one = [both[0].clone(), run(1, 1_000, None, &[])];
-        let report = BugReport::new(&BUILT_IN, &SETTINGS, &[&BUG], &one);
+        let report = BugReport::new(&BUILT_IN, &SETTINGS, &[&BUG], &one, None);
         assert_eq!((report.bugs[0].caught, report.bugs[0].ranges_caught, report.caught), (false, 1, 0));
         assert_eq!(report.cpu_seconds_median, None);
     }
 
     #[test]
     fn the_table_names_what_was_missed_and_what_differs() {
-        let report = BugReport::new(&BUILT_IN, &SETTINGS, &[&BUG], &[run(0, 1_000, None, &[])]);
+        let report = BugReport::new(&BUILT_IN, &SETTINGS, &[&BUG], &[run(0, 1_000, None, &[])], None);
         let table = bug_table(&report);
         let has = |text: &str| table.lines().any(|line| line == text);
         assert!(has("not caught in every range: votes-twice"), "{table}");
         let other = [run(0, 100, Some(1), &[("liveness", 100)])];
-        let table = bug_table(&BugReport::new(&BUILT_IN, &SETTINGS, &[&BUG], &other));
+        let table = bug_table(&BugReport::new(&BUILT_IN, &SETTINGS, &[&BUG], &other, None));
         let has = |text: &str| table.lines().any(|line| line == text);
         assert!(has("* another property than the predicted one: votes-twice"), "{table}");
     }

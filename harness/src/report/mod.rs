@@ -23,7 +23,7 @@ mod bug_table;
 #[cfg(feature = "cli")]
 pub use bench_table::bench_table;
 #[cfg(feature = "cli")]
-pub use bug_table::{BugReport, bug_table};
+pub use bug_table::{BugReport, ExercisedReport, bug_table, exercised_table};
 pub use json::{
     FailureReport, GroupReport, KnownReport, MilestoneReport, NamedCount, PropertyReport, SweepReport,
 };

@@ -3,8 +3,11 @@
 //! *In*: a [`Server`], which a system implements. *Out*: the [`Host`] that it may use: clocks, disk, network, replies,
 //! facts. Used by systems and the engine.
 
+mod exercised;
+
 pub use crate::plan::{Knob, OperatorCommand, Setting};
-pub use raft_core::BugInfo;
+pub use exercised::{Exercised, MAX_CATALOGUES, Situations};
+pub use raft_core::{BugInfo, Catalogue};
 
 #[cfg(feature = "slog")]
 pub use crate::support::logs::SlogDrain;
@@ -62,10 +65,22 @@ pub trait Server: Sized + Send + 'static {
     fn encoded_length(_message: &Self::Message) -> Option<u64> {
         None
     }
-    /// The bugs that a plan can enable in this system, by its own [`Plan::enabled_bug`].
+    /// The catalogues of bugs of this system, made with [`bugs!`](raft_core::bugs), at most [`MAX_CATALOGUES`]. Those of
+    /// the parts that it uses: [`parts::CATALOGUES`](crate::parts::CATALOGUES).
+    const CATALOGUES: &'static [Catalogue] = &[];
+    /// The bugs that a plan can enable in this system, by its own [`Plan::enabled_bug`]: those of the catalogues, by id.
+    /// Without the feature `bugs`: none. A system that lists others does not say which of their lines are exercised.
     fn bugs() -> Vec<&'static BugInfo> {
-        Vec::new()
+        bugs_of(Self::CATALOGUES)
     }
+}
+
+/// The bugs of these catalogues, by id; without the feature `bugs`: none.
+pub(crate) fn bugs_of(catalogues: &[Catalogue]) -> Vec<&'static BugInfo> {
+    let all = catalogues.iter().flat_map(|catalogue| catalogue.bugs.iter().copied());
+    let mut all: Vec<_> = all.filter(|_| cfg!(feature = "bugs")).collect();
+    all.sort_by_key(|bug| bug.id);
+    all
 }
 
 /// What arrives at a server.

@@ -7,7 +7,7 @@ use crate::outcome::{
     RunRecord, Verdict, WITNESS,
 };
 use crate::plan::Plan;
-use crate::server::Server;
+use crate::server::{Exercised, Server};
 use crate::systems::raft_core::RaftServer;
 use crate::world::Observer;
 use invariants::{Budget, Call, check};
@@ -39,9 +39,14 @@ pub fn run_with<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
 }
 
 fn run_checked<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
+    // Lines of an earlier run on this thread do not count.
+    let _ = Exercised::take::<S>();
     let cluster = run_to_end(Cluster::<S>::new(plan, options), options.engine);
+    let mut exercised = Exercised::take::<S>();
     let faults = cluster.fault_counts();
-    let Cluster { world, clients, .. } = cluster;
+    let Cluster { world, clients, situations, .. } = cluster;
+    let situations = situations.unwrap_or_default();
+    exercised.add(situations.exercised);
     let (now, timeline, digests, traffic) = (world.now(), world.timeline, world.digests, world.traffic);
     let mut observer = world.observer;
     let counts = Counts { simulated: now, unknown_operations: clients.unknown_count(), ..observer.counts };
@@ -86,6 +91,8 @@ fn run_checked<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
         rejections,
         digests: digests.unwrap_or_default(),
         traffic: traffic.map(|counter| counter.total),
+        exercised,
+        situations: situations.situations,
     }
 }
 

@@ -4,7 +4,7 @@ use super::raft_core::RaftServer;
 use super::run::run_with;
 use crate::outcome::{Engine, Options, RunRecord, WITNESS, catalog};
 use crate::plan::{Knob, Plan, PlanError, Setting, Supports, generate};
-use crate::server::{BugInfo, Server};
+use crate::server::{BugInfo, Catalogue, Server};
 use crate::support::suggest;
 use invariants::PROPERTIES;
 use std::fmt;
@@ -86,6 +86,8 @@ pub struct SystemInfo {
     pub engine: Option<Engine>,
     run: fn(&Plan, &Options) -> RunRecord,
     bugs: fn() -> Vec<&'static BugInfo>,
+    /// Its catalogues of bugs: those whose lines are counted when they are exercised.
+    pub catalogues: &'static [Catalogue],
     milestones: fn() -> Vec<(&'static str, &'static str)>,
 }
 
@@ -125,6 +127,7 @@ impl SystemInfo {
             engine: <S::Server as Server>::ENGINE,
             run: run_with::<S::Server>,
             bugs: <S::Server as Server>::bugs,
+            catalogues: <S::Server as Server>::CATALOGUES,
             milestones: S::milestones,
         }
     }

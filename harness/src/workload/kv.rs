@@ -106,7 +106,8 @@ impl Kv {
                 response: Some(ClientResponse::SessionRegistered { session: index }),
             };
         };
-        if self.settings.bug == Some(ApplicationBug::RetryAppliedTwice) {
+        let (took_effect, response) = self.apply_request(index, id, acknowledged_up_to, operation);
+        if !took_effect && ApplicationBug::RetryAppliedTwice.is_on(self.settings.bug) {
             let response = self.data.execute(operation);
             return ApplyResult {
                 id: Some(id),
@@ -114,7 +115,6 @@ impl Kv {
                 response: Some(ClientResponse::Written { index, response }),
             };
         }
-        let (took_effect, response) = self.apply_request(index, id, acknowledged_up_to, operation);
         ApplyResult { id: Some(id), took_effect, response }
     }
 
@@ -132,10 +132,12 @@ impl Kv {
         let now = self.sessions.advance(timestamp);
         self.add_to_digest(log_time_item(now).wrapping_sub(log_time_item(before)));
         // Log time, because all servers must expire the same sessions at the same entry, whatever their clocks show.
-        let expiry_time = if self.settings.bug == Some(ApplicationBug::SessionExpiryByLocalClock) {
-            clock_to_timestamp(wall)
-        } else {
-            now
+        let local = clock_to_timestamp(wall);
+        let differs = self.sessions.may_expire(local) != self.sessions.may_expire(now);
+        let expiry_time = match differs && ApplicationBug::SessionExpiryByLocalClock.is_on(self.settings.bug)
+        {
+            true => local,
+            false => now,
         };
         let Kv { sessions, sessions_digest, .. } = self;
         sessions.expire(expiry_time, |number, session| {

@@ -23,9 +23,11 @@ fn each_bug_names_the_files_of_its_line() {
         .map(|file| (file.file_name().into_string().unwrap(), fs::read_to_string(file.path()).unwrap()))
         .collect();
     for &bug in Bug::ALL {
-        let switch = format!("Bug::{bug:?})");
-        let has_switch =
-            files.iter().filter(|(_, text)| text.contains(&switch)).map(|(name, _)| name.as_str());
+        let switches = [format!("Bug::{bug:?})"), format!("Bug::{bug:?}.is_on(")];
+        let has_switch = files
+            .iter()
+            .filter(|(_, text)| switches.iter().any(|switch| text.contains(switch)))
+            .map(|(name, _)| name.as_str());
         let named = bug.info().at.split(", ").filter(|part| part.ends_with(".rs"));
         assert_eq!(named.collect::<BTreeSet<_>>(), has_switch.collect(), "{bug:?}");
     }

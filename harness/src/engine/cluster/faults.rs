@@ -172,6 +172,9 @@ impl<S: Server> Cluster<S> {
     /// Ends a step of a server, or its boot. If it was cut, the server crashes.
     #[inline]
     pub(super) fn end_step(&mut self, node: Node) {
+        if self.situations.is_some() {
+            self.record_situation();
+        }
         if self.world.is_armed(node) {
             self.end_armed_step(node);
         }

@@ -5,6 +5,7 @@
 
 mod faults;
 mod phases;
+mod situations;
 
 use crate::outcome::{
     Actor, Evidence, EvidenceKind, Failure, FailureCause, MessageFate, NO_PANIC, Options, PanicReport,
@@ -19,6 +20,7 @@ use crate::world::{Event, EventKind, NEVER, SyncInFlight, TrafficCounter, Unansw
 use faults::Faults;
 use invariants::{Node, Time, WorldFact};
 use phases::Phase;
+use situations::SituationRecorder;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -81,6 +83,8 @@ pub struct Cluster<S: Server> {
     progress: Arc<RunProgress>,
     /// While the timeline is recorded, so is what servers log.
     logs: Option<LogRecording>,
+    /// With [`Recording::situations`](crate::outcome::Recording::situations): which lines were exercised, and when.
+    pub(crate) situations: Option<SituationRecorder>,
 }
 
 impl<S: Server> Cluster<S> {
@@ -109,6 +113,7 @@ impl<S: Server> Cluster<S> {
             max_events: plan.bounds.events,
             progress: options.progress.clone().unwrap_or_default(),
             logs: options.record.trace.then(LogRecording::start),
+            situations: options.record.situations.then(SituationRecorder::default),
         }
     }
 

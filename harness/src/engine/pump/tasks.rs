@@ -15,7 +15,9 @@ use super::{SimulatorHook, simulator, spawn_local};
 use crate::engine::panics::catch_panic;
 use crate::outcome::{Engine, PanicReport};
 use crate::plan::{Knob, Plan, Setting, Supports};
-use crate::server::{Arrival, BugInfo, Host, LocalTime, OperatorCommand, OperatorResponse, Server};
+use crate::server::{
+    Arrival, BugInfo, Catalogue, Host, LocalTime, OperatorCommand, OperatorResponse, Server, bugs_of,
+};
 use crate::support::logs;
 use crate::workload::{Reply, Request};
 use invariants::{Contract, Node, ServerFact};
@@ -48,9 +50,11 @@ pub trait Tasks: Sized + 'static {
     fn main(node: NodeHandle<Self::Message>) -> impl Future<Output = ()> + 'static;
     /// Whether a message is a heartbeat; see [`Server::is_heartbeat`].
     fn is_heartbeat(message: &Self::Message) -> bool;
+    /// The catalogues of bugs; see [`Server::CATALOGUES`].
+    const CATALOGUES: &'static [Catalogue] = &[];
     /// The bugs that a plan can enable; see [`Server::bugs`].
     fn bugs() -> Vec<&'static BugInfo> {
-        Vec::new()
+        bugs_of(Self::CATALOGUES)
     }
 }
 
@@ -529,6 +533,8 @@ impl<T: Tasks> Server for TaskServer<T> {
     fn is_heartbeat(message: &T::Message) -> bool {
         T::is_heartbeat(message)
     }
+
+    const CATALOGUES: &'static [Catalogue] = T::CATALOGUES;
 
     fn bugs() -> Vec<&'static BugInfo> {
         T::bugs()

@@ -3,7 +3,7 @@
 
 use crate::parts::LogBug;
 use crate::workload::kv::ApplicationBug;
-use raft_core::{Bug, BugInfo};
+use raft_core::{Bug, Catalogue};
 
 raft_core::bugs! {
     /// Safety-critical lines of this host, named by what breaks without them.
@@ -17,29 +17,16 @@ raft_core::bugs! {
     }
 }
 
-/// All bugs, by catalogue id. Without the feature `bugs`: none.
-#[must_use]
-pub fn all() -> Vec<&'static BugInfo> {
-    let core = Bug::ALL.iter().map(|bug| bug.info());
-    let log = LogBug::ALL.iter().map(|bug| bug.info());
-    let host = HostBug::ALL.iter().map(|bug| bug.info());
-    let application = ApplicationBug::ALL.iter().map(|bug| bug.info());
-    let mut all: Vec<_> =
-        core.chain(log).chain(host).chain(application).filter(|_| cfg!(feature = "bugs")).collect();
-    all.sort_by_key(|bug| bug.id);
-    all
-}
-
-/// The bug of this name.
-#[must_use]
-pub fn find(name: &str) -> Option<&'static BugInfo> {
-    all().into_iter().find(|bug| bug.name == name)
-}
+/// All bugs: of the core, of its log, of this host, and of the application.
+pub const CATALOGUES: [Catalogue; 4] =
+    [Bug::CATALOGUE, LogBug::CATALOGUE, HostBug::CATALOGUE, ApplicationBug::CATALOGUE];
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test reads a chapter")]
 mod tests {
     use super::*;
+    use crate::server::BugInfo;
+    use crate::systems::BUILT_IN;
     use std::fmt::Debug;
 
     fn kebab_case(variant: &impl Debug) -> String {
@@ -79,7 +66,7 @@ mod tests {
         };
         assert_eq!(
             rows.iter().map(|(row, _)| (*row).to_owned()).collect::<Vec<_>>(),
-            all().into_iter().map(declared).collect::<Vec<_>>(),
+            BUILT_IN.bugs().into_iter().map(declared).collect::<Vec<_>>(),
             "docs/bugs.md does not match the declarations"
         );
         for (row, sources) in rows {

@@ -12,7 +12,7 @@ use super::entry::{
 use crate::parts::wal::{DamagedFile, WalCheckpoint};
 use crate::parts::{DurableLog, Requester, Rewrite, Save, StatedState, SyncOutcome};
 use crate::plan::{self, Trigger};
-use crate::server::{Arrival, BugInfo, Host, LocalTime, OperatorCommand, Server};
+use crate::server::{Arrival, Catalogue, Host, LocalTime, OperatorCommand, Server};
 use bytes::Bytes;
 use invariants::{ConfirmedBy, LogId, ServerFact};
 use raft_core::{
@@ -46,6 +46,7 @@ pub struct RunningServer {
 
 impl Server for RaftServer {
     type Message = Envelope;
+    const CATALOGUES: &'static [Catalogue] = &bugs::CATALOGUES;
 
     fn boot(host: &mut CoreHost<'_>) -> RaftServer {
         match RunningServer::boot(host) {
@@ -68,10 +69,6 @@ impl Server for RaftServer {
             RaftServer::Running(server) => server.raft.deadline().map(|due| due.0),
             RaftServer::Damaged => None,
         }
-    }
-
-    fn bugs() -> Vec<&'static BugInfo> {
-        bugs::all()
     }
 
     fn is_heartbeat(envelope: &Envelope) -> bool {
@@ -384,10 +381,11 @@ pub(super) fn fact_log_id(id: raft_core::LogId) -> LogId {
 
 /// The directory id of a server. A wiped disk gets another one: the promises of the replica before are lost.
 fn current_directory_id(host: &CoreHost<'_>, node: u64) -> u64 {
-    match host.plan().enabled_bug(HostBug::named) {
-        Some(HostBug::WipedNodeVotes) => host.initial_directory_id_of(node),
-        None => host.directory_id_of(node),
+    let (initial, current) = (host.initial_directory_id_of(node), host.directory_id_of(node));
+    if initial != current && HostBug::WipedNodeVotes.is_on(host.plan().enabled_bug(HostBug::named)) {
+        return initial;
     }
+    current
 }
 
 /// A membership operation in the types of the core. The operator knows the current directory id of each

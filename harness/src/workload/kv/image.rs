@@ -42,14 +42,16 @@ impl Kv {
         self.data.lists.iter().for_each(|list| put_list(list, to));
         put_varint(self.sessions.log_time(), to);
         // Sessions are part of the state: without them a retry after a restore would be executed again.
-        if self.settings.bug == Some(ApplicationBug::SessionTableNotInSnapshot) {
+        let has_sessions = self.sessions.items().len() > 0;
+        if has_sessions && ApplicationBug::SessionTableNotInSnapshot.is_on(self.settings.bug) {
             put_varint(0, to);
             return bytes;
         }
         put_varint(self.sessions.items().len() as u64, to);
         for (number, session) in self.sessions.items() {
             put_varint(number, to);
-            let forgets_time = self.settings.bug == Some(ApplicationBug::SessionTimeNotInSnapshot);
+            let forgets_time =
+                session.last_use() > 0 && ApplicationBug::SessionTimeNotInSnapshot.is_on(self.settings.bug);
             put_session(session, if forgets_time { 0 } else { session.last_use() }, to);
         }
         bytes

@@ -13,7 +13,7 @@ use harness::parts::{
 };
 use harness::plan::Supports;
 use harness::server::{
-    Arrival, BugInfo, Host, Knob, LocalTime, OperatorCommand, OperatorResponse, Server, Setting,
+    Arrival, Catalogue, Host, Knob, LocalTime, OperatorCommand, OperatorResponse, Server, Setting,
 };
 use harness::workload::{ClientResponse, Request};
 use invariants::{Digest, LogId, Node, ServerFact};
@@ -122,6 +122,7 @@ impl<const SNAPSHOTS: bool> Server for OmniServer<SNAPSHOTS> {
         Setting::PromotionLag,
     ];
     const KNOBS: &'static [Knob] = &[BATCH_SIZE];
+    const CATALOGUES: &'static [Catalogue] = &harness::parts::CATALOGUES;
 
     fn boot(host: &mut OmniHost<'_, SNAPSHOTS>) -> OmniServer<SNAPSHOTS> {
         match Running::boot(host) {
@@ -151,10 +152,6 @@ impl<const SNAPSHOTS: bool> Server for OmniServer<SNAPSHOTS> {
 
     fn encoded_length(packet: &Packet<SNAPSHOTS>) -> Option<u64> {
         Some(encode(packet).len() as u64)
-    }
-
-    fn bugs() -> Vec<&'static BugInfo> {
-        harness::parts::bugs()
     }
 }
 

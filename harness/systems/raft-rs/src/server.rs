@@ -8,7 +8,7 @@ use harness::parts::{
 };
 use harness::parts::{Requester, Save, StatedState, SyncOutcome, wal::DamagedFile};
 use harness::plan::{MembershipOp, Plan, Supports};
-use harness::server::{Arrival, BugInfo, LocalTime, OperatorCommand, OperatorResponse, Server, Setting};
+use harness::server::{Arrival, Catalogue, LocalTime, OperatorCommand, OperatorResponse, Server, Setting};
 use harness::workload::{ClientResponse, Request};
 use invariants::{Contract, LogId, Node, ServerFact, TakesEffect};
 use raft::eraftpb::{ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState};
@@ -62,6 +62,7 @@ impl Server for RaftRsServer {
     type Message = RaftMessage;
     const SUPPORTS: Supports = SUPPORTS;
     const CONTRACT: Contract = Contract { configurations: TakesEffect::Applied, ..Contract::PAPER };
+    const CATALOGUES: &'static [Catalogue] = &parts::CATALOGUES;
     const UNREAD: &'static [Setting] = &[Setting::Batch, Setting::WindowBytes, Setting::PromotionLag];
 
     fn boot(host: &mut Host<'_>) -> RaftRsServer {
@@ -86,10 +87,6 @@ impl Server for RaftRsServer {
 
     fn encoded_length(message: &RaftMessage) -> Option<u64> {
         Some(u64::from(protobuf::Message::compute_size(&message.0)))
-    }
-
-    fn bugs() -> Vec<&'static BugInfo> {
-        parts::bugs()
     }
 }
 
