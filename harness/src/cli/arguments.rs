@@ -84,6 +84,9 @@ pub(super) struct SweepArgs {
     /// Print only one JSON object on standard output
     #[arg(long)]
     pub(super) json: bool,
+    /// Make half of the plans by changing those that got to rare places. The number of seeds is the number of runs
+    #[arg(long, conflicts_with_all = ["resume", "shard", "avoid"])]
+    pub(super) guided: bool,
     /// Do not shrink failures
     #[arg(long, alias = "as-found")]
     pub(super) no_shrink: bool,
@@ -205,8 +208,11 @@ pub(super) struct BugsArgs {
     /// Count only what clients, panics and liveness show
     #[arg(long)]
     pub(super) black_box: bool,
+    /// Change plans that got to rare places, see `sweep --guided`; a bug ends with the first run that fails
+    #[arg(long)]
+    pub(super) guided: bool,
     /// Only count, without any bug, in how many seeds each bug's line is exercised: in how many it would make a difference
-    #[arg(long, conflicts_with_all = ["max_seeds", "ranges", "black_box", "out"])]
+    #[arg(long, conflicts_with_all = ["max_seeds", "ranges", "black_box", "guided", "out"])]
     pub(super) exercised: bool,
     /// Number of concurrent runs [default: one per core]
     #[arg(long, value_name = "N", value_parser = parse_jobs, allow_hyphen_values = true)]

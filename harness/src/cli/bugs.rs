@@ -46,6 +46,7 @@ pub(super) fn bugs(system: &SystemInfo, arguments: &arguments::BugsArgs) -> Comm
         seeds: arguments.seeds,
         max_seeds: arguments.max_seeds.max(arguments.seeds),
         black_box: arguments.black_box,
+        guided: arguments.guided,
     };
     let is_wanted =
         |bug: &&BugInfo| arguments.bug.is_empty() || arguments.bug.iter().any(|name| name == bug.name);

@@ -23,6 +23,7 @@ mod shrink_groups;
 mod shard;
 mod sweep_ledger;
 mod sweep;
+mod guided;
 mod merge;
 mod bench;
 mod bugs;

@@ -1,6 +1,7 @@
 //! The command `sweep`.
 
 use super::exit::{INVALID_INPUT, SUCCESS, VIOLATION};
+use super::guided::guided_sweep;
 use super::shrink_groups::{ShrunkGroups, shrink_each_group};
 use super::signals::{self, STOP_REQUESTED};
 use super::sweep_ledger::{add_seeds_without_end, open_sweep};
@@ -21,15 +22,18 @@ use std::thread;
 use std::time::Duration;
 
 /// The default folder for failing plans.
-const DEFAULT_OUT: &str = "failures";
+pub(super) const DEFAULT_OUT: &str = "failures";
 /// The default number of seeds.
-const DEFAULT_SEEDS: u64 = 2_000;
+pub(super) const DEFAULT_SEEDS: u64 = 2_000;
 /// A sweep that cannot go on in a new process ends after so many hanging runs.
 const MAX_STUCK_PER_JOB: usize = 4;
 /// Seeds listed in a message.
 const MAX_NAMED_SEEDS: usize = 8;
 
 pub(super) fn sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> CommandResult {
+    if arguments.guided {
+        return guided_sweep(system, arguments);
+    }
     catalog::check_bug(system, arguments.overrides.bug.as_deref())?;
     let disabled = catalog::options_with_disabled(&arguments.overrides.disable)?.disabled;
     let out = arguments.out.clone().unwrap_or_else(|| DEFAULT_OUT.into());
@@ -122,7 +126,7 @@ pub(super) fn sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> Co
 }
 
 /// The known defects in a folder. Without `--known` it is that of the system, if there is one.
-fn known_defects(
+pub(super) fn known_defects(
     system: &SystemInfo,
     folder: Option<&Path>,
     bug: Option<&str>,

@@ -7,7 +7,8 @@
 //! The plan of the first failing seed is run again without the bug. If it fails then, too, the system has a defect of its
 //! own, and says nothing about the bug: that ends the measurement.
 
-use crate::outcome::{Failure, Options, Verdict};
+use crate::findings::guided::{self, Guide, GuidedPlan};
+use crate::outcome::{Failure, Options, Outcome, Verdict};
 use crate::plan::Plan;
 use crate::server::BugInfo;
 use crate::systems::SystemInfo;
@@ -29,6 +30,9 @@ pub struct RateSettings {
     pub max_seeds: u64,
     /// Whether only what clients, panics and liveness show counts.
     pub black_box: bool,
+    /// Whether the runs are [guided](crate::findings::guided), and end with the first that fails.
+    #[serde(default)]
+    pub guided: bool,
 }
 
 impl RateSettings {
@@ -110,6 +114,9 @@ fn measure(
     cpu_time: fn() -> Duration,
     stops: &dyn Fn() -> bool,
 ) -> Option<Result<BugRun, String>> {
+    if settings.guided {
+        return measure_guided(system, bug, range, settings, cpu_time, stops);
+    }
     let options = settings.options();
     let start = cpu_time();
     let mut run = BugRun { bug: bug.name.to_owned(), range, ..BugRun::default() };
@@ -126,10 +133,7 @@ fn measure(
         if run.seeds_to_catch.is_none() {
             run.seeds_to_catch = Some(run.seeds);
             run.cpu_seconds = (cpu_time() - start).as_secs_f64();
-            let without_bug = Plan { bug: None, ..plan };
-            if let Some(failure) = self::failure(system, &without_bug, &options) {
-                let message =
-                    format!("seed {seed} fails without the bug {}, too: {}", bug.name, failure.cause);
+            if let Err(message) = check_without_bug(system, plan, bug, &options) {
                 return Some(Err(message));
             }
         }
@@ -140,6 +144,55 @@ fn measure(
         run.cpu_seconds = (cpu_time() - start).as_secs_f64();
     }
     Some(Ok(run))
+}
+
+/// Runs a bug in a guided sweep, up to the first run that fails. `None`: it was stopped.
+fn measure_guided(
+    system: &SystemInfo,
+    bug: &BugInfo,
+    range: u64,
+    settings: &RateSettings,
+    cpu_time: fn() -> Duration,
+    stops: &dyn Fn() -> bool,
+) -> Option<Result<BugRun, String>> {
+    let (options, start) = (settings.options(), cpu_time());
+    let mut run = BugRun { bug: bug.name.to_owned(), range, ..BugRun::default() };
+    let mut failing = None;
+    let run_plan = |plan: &Plan, options: &Options| system.run(plan, options);
+    let mut guide = Guide::new(system, Some(bug.name), settings.range(range).start);
+    let watch = &mut |plan: &GuidedPlan, outcome: &Outcome, _: &Guide| {
+        run.seeds += 1;
+        if let Verdict::Failed(failure) = &outcome.verdict {
+            (run.failing, run.seeds_to_catch) = (1, Some(run.seeds));
+            run.fired.insert(failure.property.clone(), 1);
+            failing = Some(plan.plan.clone());
+        }
+        failing.is_none()
+    };
+    guided::sweep(&mut guide, settings.max_seeds, &options, NonZeroUsize::MIN, &run_plan, stops, watch);
+    run.cpu_seconds = (cpu_time() - start).as_secs_f64();
+    if stops() && failing.is_none() {
+        return None;
+    }
+    let checked = failing.map_or(Ok(()), |plan| check_without_bug(system, plan, bug, &options));
+    Some(checked.map(|()| run))
+}
+
+/// A plan that fails with a bug must not fail without it.
+fn check_without_bug(
+    system: &SystemInfo,
+    plan: Plan,
+    bug: &BugInfo,
+    options: &Options,
+) -> Result<(), String> {
+    let without_bug = Plan { bug: None, ..plan };
+    match failure(system, &without_bug, options) {
+        Some(failure) => Err(format!(
+            "the plan of seed {} fails without the bug {}, too: {}",
+            without_bug.seed, bug.name, failure.cause
+        )),
+        None => Ok(()),
+    }
 }
 
 fn failure(system: &SystemInfo, plan: &Plan, options: &Options) -> Option<Failure> {
@@ -154,7 +207,7 @@ mod tests {
     use super::*;
     use crate::systems::BUILT_IN;
 
-    const SETTINGS: RateSettings = RateSettings { seeds: 20, max_seeds: 30, black_box: false };
+    const SETTINGS: RateSettings = RateSettings { seeds: 20, max_seeds: 30, black_box: false, guided: false };
 
     fn bug(name: &str) -> &'static BugInfo {
         BUILT_IN.bugs().into_iter().find(|bug| bug.name == name).expect("it is in the catalogue")
@@ -191,6 +244,15 @@ mod tests {
         assert_eq!(first.failing, first.fired.values().sum::<u64>());
         assert_ne!(first.fired, second.fired, "the ranges have other seeds");
         assert_eq!((uncaught.seeds_to_catch, uncaught.failing), (None, 0));
+    }
+
+    #[test]
+    #[cfg(feature = "bugs")]
+    fn guided_runs_end_with_the_first_that_fails() {
+        let settings = RateSettings { max_seeds: 200, guided: true, ..SETTINGS };
+        let results = results(&[(bug("no-truncate-on-conflict"), 0)], &settings);
+        assert_eq!((results[0].failing, results[0].fired.len()), (1, 1));
+        assert_eq!(results[0].seeds_to_catch, Some(results[0].seeds));
     }
 
     #[test]

@@ -18,3 +18,4 @@ pub mod refresh;
 pub mod survey;
 pub mod bug_rates;
 pub mod exercised;
+pub mod guided;

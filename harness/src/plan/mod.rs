@@ -27,6 +27,7 @@ pub use generate::{GENERATOR_VERSION, generate};
 pub use mutate::{mutate, mutated_plan};
 pub use operator_command::{MembershipOp, OperatorCommand};
 pub use permanent_fault::{PermanentFault, PermanentFaultKind};
+pub(crate) use plan_rng::PlanRng;
 pub use quantity::{Probability, SimDuration};
 pub use settings::{Knob, Setting};
 pub use supports::Supports;

@@ -59,6 +59,8 @@ pub struct BugRow {
     pub ranges: usize,
     /// How many seeds it takes to the first that fails: the median over the ranges; none if fewer than half caught it.
     pub seeds_to_catch: Option<f64>,
+    /// The mean of the same; a range that did not catch it counts with all its seeds.
+    pub seeds_to_catch_mean: f64,
     /// In how many of 1,000 seeds without a bug its line is exercised: in how many the bug would make a difference. None
     /// if the system does not count that.
     pub exercised_per_1000: Option<f64>,
@@ -92,6 +94,9 @@ impl BugRow {
             ranges_caught,
             ranges: runs.len(),
             seeds_to_catch: quantile(needed.collect(), 0.5).filter(|seeds| seeds.is_finite()),
+            seeds_to_catch_mean: runs.iter().map(|run| run.seeds_to_catch.unwrap_or(run.seeds)).sum::<u64>()
+                as f64
+                / runs.len().max(1) as f64,
             exercised_per_1000: exercised.and_then(|exercised| per_1000(exercised, bug)),
             seeds,
             failing,
@@ -166,11 +171,12 @@ pub fn bug_table(report: &BugReport) -> String {
     let mut text = format!("{table}\n\n");
     let (caught, all) = (report.caught, report.bugs.len());
     let ranges = report.bugs.iter().map(|row| row.ranges).max().unwrap_or_default();
-    let RateSettings { seeds, max_seeds, black_box } = report.settings;
+    let RateSettings { seeds, max_seeds, black_box, guided } = report.settings;
     let mut line = |line: String| text.extend([line.as_str(), "\n"]);
     line(format!(
-        "{caught} of {all} caught within {} seeds, {} of them within {}{}{}",
+        "{caught} of {all} caught within {} {}, {} of them within {}{}{}",
         with_thousands(max_seeds),
+        if guided { "guided runs" } else { "seeds" },
         report.caught_within_seeds,
         with_thousands(seeds),
         if ranges > 1 { format!(", in each of {ranges} ranges") } else { String::new() },
@@ -187,7 +193,7 @@ pub fn bug_table(report: &BugReport) -> String {
         line(format!("* another property than the predicted one: {other}"));
     }
     let thin = names(&|row| row.fired.is_some() && row.failing_per_1000 < THIN_PER_1000);
-    if !thin.is_empty() {
+    if !thin.is_empty() && !guided {
         line(format!("thin, fewer than 5 failing seeds of 2,000: {thin}"));
     }
     let missed = names(&|row| !row.caught);
@@ -303,7 +309,8 @@ mod tests {
         first: "one-vote-per-term",
         consequence: "",
     };
-    const SETTINGS: RateSettings = RateSettings { seeds: 100, max_seeds: 1_000, black_box: false };
+    const SETTINGS: RateSettings =
+        RateSettings { seeds: 100, max_seeds: 1_000, black_box: false, guided: false };
 
     fn run(range: u64, seeds: u64, needed: Option<u64>, fired: &[(&str, u64)]) -> BugRun {
         BugRun {

@@ -19,11 +19,13 @@ mod table;
 mod survey;
 #[cfg(feature = "cli")]
 mod bug_table;
+mod guided;
 
 #[cfg(feature = "cli")]
 pub use bench_table::bench_table;
-#[cfg(feature = "cli")]
 pub use bug_table::{BugReport, ExercisedReport, bug_table, exercised_table};
+#[cfg(feature = "cli")]
+pub use guided::{GuidedFailure, GuidedReport, guided_summary};
 pub use json::{
     FailureReport, GroupReport, KnownReport, MilestoneReport, NamedCount, PropertyReport, SweepReport,
 };

@@ -54,9 +54,14 @@ impl Exercised {
 
     /// The bugs whose lines these are, in the order of the catalogues.
     pub fn bugs(self, catalogues: &'static [Catalogue]) -> impl Iterator<Item = &'static BugInfo> {
-        let bug = |line: usize| catalogues.get(line / MAX_BUGS)?.bugs.get(line % MAX_BUGS).copied();
-        self.lines().filter_map(bug)
+        self.lines().filter_map(|line| bug_of_line(line, catalogues))
     }
+}
+
+/// The bug whose line has this number.
+#[must_use]
+pub(crate) fn bug_of_line(line: usize, catalogues: &[Catalogue]) -> Option<&'static BugInfo> {
+    catalogues.get(line / MAX_BUGS)?.bugs.get(line % MAX_BUGS).copied()
 }
 
 /// In which situations each line was exercised: a situation is a number below 32.

@@ -6,6 +6,7 @@
 mod exercised;
 
 pub use crate::plan::{Knob, OperatorCommand, Setting};
+pub(crate) use exercised::bug_of_line;
 pub use exercised::{Exercised, MAX_CATALOGUES, Situations};
 pub use raft_core::{BugInfo, Catalogue};
 

@@ -76,6 +76,8 @@ pub mod label {
     pub const PLAN_DONOR: &str = "plan donor";
     /// Mutations of a plan.
     pub const PLAN_MUTATION: &str = "plan mutation";
+    /// Which plans a guided sweep changes.
+    pub const PLAN_GUIDE: &str = "plan guide";
     /// The disk benchmark.
     pub const BENCH: &str = "bench";
 }
@@ -181,6 +183,7 @@ mod tests {
             (label::PLAN_ADDITION, "plan addition"),
             (label::PLAN_DONOR, "plan donor"),
             (label::PLAN_MUTATION, "plan mutation"),
+            (label::PLAN_GUIDE, "plan guide"),
             (label::BENCH, "bench"),
         ];
         for (label, stored) in labels {
