@@ -31,6 +31,7 @@ use crate::findings::shrink::ShrinkSettings;
 use crate::outcome::{Options, Outcome, Verdict};
 use crate::plan::file::display_path;
 use crate::plan::{GENERATOR_VERSION, Plan};
+use crate::report::html::write_shrunk;
 use crate::report::{DEFAULT_WIDTH, PlanSource, run_page};
 use crate::support::program;
 use crate::sweep::{self, FailureRecord, KnownCount, Summary, SweepSettings};
@@ -142,8 +143,12 @@ fn shrunk_page(settings: &SweepSettings, failure: &FailureRecord) -> Option<Stri
     let written =
         case.write(&path).map_or_else(|error| format!("not written: {error}\n"), |()| String::new());
     let source = PlanSource::File { path: &path, bug: None };
+    let picture = match write_shrunk(system, &smaller, &path, &options) {
+        Ok(picture) => format!("picture: {}\n", display_path(&picture)),
+        Err(error) => format!("no picture: {error}\n"),
+    };
     let (plan, shrunk) = (&smaller.result.plan, Some(smaller.shrunk));
-    Some(run_page(plan, source, &smaller.record, shrunk, &options, DEFAULT_WIDTH) + &written)
+    Some(run_page(plan, source, &smaller.record, shrunk, &options, DEFAULT_WIDTH) + &picture + &written)
 }
 
 /// Replays all cases (`*.toml`) in a folder, which is relative to that of the package.

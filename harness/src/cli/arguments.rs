@@ -2,6 +2,7 @@
 
 use crate::outcome::Engine;
 use crate::plan::{Feature, Plan, SimDuration};
+use crate::report::picture::PictureForm;
 use crate::support::suggest;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use invariants::Budget;
@@ -126,6 +127,12 @@ pub(super) struct OverrideArgs {
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) source: PlanSourceArgs,
+    /// Print the run in this form instead of the page: json, mermaid or shiviz
+    #[arg(long = "as", value_name = "FORM", value_parser = parse_form, allow_negative_numbers = true)]
+    pub(super) form: Option<PictureForm>,
+    /// Write the run to this file, too, as a page for browsers
+    #[arg(long, value_name = "FILE", allow_negative_numbers = true)]
+    pub(super) html: Option<PathBuf>,
     #[command(flatten)]
     pub(super) recording: RecordingArgs,
     #[command(flatten)]
@@ -506,6 +513,13 @@ fn parse_engine(text: &str) -> Result<Engine, String> {
         Some((_, engine)) => Err(engine.needs().into()),
         None => Err(suggest::unknown_name("engine", text, Engine::ALL.map(|(name, _)| name))),
     }
+}
+
+fn parse_form(text: &str) -> Result<PictureForm, String> {
+    let named = PictureForm::ALL.into_iter().find(|(name, _)| *name == text);
+    named
+        .map(|(_, form)| form)
+        .ok_or_else(|| suggest::unknown_name("form", text, PictureForm::ALL.map(|(name, _)| name)))
 }
 
 fn parse_failed_cas(text: &str) -> Result<FailedCas, String> {

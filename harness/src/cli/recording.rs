@@ -20,6 +20,25 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+/// A run with everything recorded that its page and its picture show: that of a failure; with `always`, any.
+pub(super) fn record_for_page(
+    system: &SystemInfo,
+    plan: &Plan,
+    record: RunRecord,
+    always: bool,
+    options: &Options,
+) -> RunRecord {
+    let again = match Finding::of(plan, &record.outcome, options) {
+        // A run that hangs or aborts is not repeated.
+        Some(finding) => finding.signature().has_outcome(),
+        None => always,
+    };
+    match again {
+        true => system.run(plan, &Options { record: Recording::PAGE, ..options.clone() }),
+        false => record,
+    }
+}
+
 /// The page of a run. A failed one is run again with everything recorded that the page shows.
 pub(super) fn run_page(
     system: &SystemInfo,
@@ -29,14 +48,7 @@ pub(super) fn run_page(
     shrunk: Option<ShrunkFrom>,
     options: &Options,
 ) -> String {
-    let finding = Finding::of(plan, &record.outcome, options);
-    let record = match finding {
-        // A run that hangs or aborts is not repeated.
-        Some(finding) if finding.signature().has_outcome() => {
-            finding.record(&|plan, options| system.run(plan, options))
-        }
-        _ => record,
-    };
+    let record = record_for_page(system, plan, record, false, options);
     report::run_page(plan, origin, &record, shrunk, options, report::page_width())
 }
 

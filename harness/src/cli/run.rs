@@ -2,12 +2,14 @@
 
 use super::exit::{SUCCESS, VIOLATION};
 use super::paths::Paths;
-use super::recording::{run_and_record, run_page};
+use super::recording::{record_for_page, run_and_record, run_page};
 use super::{CommandResult, arguments, catalog, print};
 use crate::findings::case;
 use crate::outcome::{Outcome, Verdict};
-use crate::plan::Feature;
-use crate::report::PlanSource;
+use crate::plan::{Feature, file};
+use crate::report::html::run_html;
+use crate::report::picture::{PictureLimits, picture};
+use crate::report::{self, PlanSource};
 use crate::systems::SystemInfo;
 
 pub(super) fn run(system: &SystemInfo, arguments: &arguments::RunArgs) -> CommandResult {
@@ -26,6 +28,9 @@ pub(super) fn run(system: &SystemInfo, arguments: &arguments::RunArgs) -> Comman
         (None, Some(seed)) => arguments::reduce(system.plan(seed, None), &overrides.leave_out),
         (None, None) => return Err("a run needs --seed N or --plan FILE".into()),
     };
+    if let Some(path) = &arguments.html {
+        paths.add_output("--html", path)?;
+    }
     if overrides.bug.is_some() {
         plan.bug.clone_from(&overrides.bug);
     }
@@ -36,7 +41,22 @@ pub(super) fn run(system: &SystemInfo, arguments: &arguments::RunArgs) -> Comman
         None if left_out.is_empty() => PlanSource::Seed,
         None => PlanSource::SeedWithout(&left_out),
     };
-    print(&run_page(system, &plan, origin, record.clone(), shrunk, &options))?;
+    if arguments.form.is_none() && arguments.html.is_none() {
+        print(&run_page(system, &plan, origin, record.clone(), shrunk, &options))?;
+        return Ok(verdict_exit_code(&record.outcome));
+    }
+    let record = record_for_page(system, &plan, record, true, &options);
+    let limits = if shrunk.is_some() { PictureLimits::SHRUNK } else { PictureLimits::WHOLE };
+    let picture = picture((system.name, &plan), origin, &record, shrunk, &options, limits);
+    let page = |width| report::run_page(&plan, origin, &record, shrunk, &options, width);
+    if let Some(path) = &arguments.html {
+        let html = run_html(&picture, &page(report::DEFAULT_WIDTH));
+        file::write_text(path, &html).map_err(|error| error.to_string())?;
+    }
+    match arguments.form {
+        Some(form) => print(&form.write(&picture))?,
+        None => print(&page(report::page_width()))?,
+    }
     Ok(verdict_exit_code(&record.outcome))
 }
 

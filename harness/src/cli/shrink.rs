@@ -12,6 +12,7 @@ use crate::findings::shrink::ShrinkSettings;
 use crate::findings::survey;
 use crate::plan::file::{self, display_path};
 use crate::plan::{GENERATOR_VERSION, Plan};
+use crate::report::html::write_shrunk;
 use crate::report::{self, PlanSource, ShrinkProgress};
 use crate::systems::SystemInfo;
 use std::num::NonZeroUsize;
@@ -83,6 +84,10 @@ pub(super) fn shrink(system: &SystemInfo, arguments: &arguments::ShrinkArgs) -> 
         report::page_width(),
     );
     print(&page)?;
+    match write_shrunk(system, &smaller, &path, &options) {
+        Ok(picture) => print_message(&format!("the picture of it: {}", display_path(&picture))),
+        Err(error) => print_message(&format!("it has no picture: {error}")),
+    }
     if !shrunk.is_minimal {
         let command = report::continue_shrink_command(&path, &options);
         print_message(&format!("the plan is not minimal; continue with: {command}"));

@@ -6,6 +6,8 @@ use crate::findings::guard::{HANG_AFTER_SHORT, run_watched};
 use crate::findings::investigate::Finding;
 use crate::findings::shrink::ShrinkSettings;
 use crate::outcome::{NO_ABORT, Options};
+use crate::plan::file::display_path;
+use crate::report::html::write_shrunk;
 use crate::report::{self, ShrinkProgress};
 use crate::support::program::{self, shell_quote};
 use crate::sweep::{FailureGroup, FailureRecord, Summary, SweepSettings};
@@ -72,6 +74,10 @@ pub(super) fn shrink_each_group(summary: &Summary) -> ShrunkGroups {
             smaller.result.runs,
             program::command(&format!("replay {}", shell_quote(&path)))
         );
+        match write_shrunk(&sweep.system, &smaller, &path, &options) {
+            Ok(picture) => text += &format!("  picture: {}\n", display_path(&picture)),
+            Err(error) => write_errors.push(error),
+        }
         if !smaller.result.is_minimal {
             remaining_commands.push(report::continue_sweep_shrink_command(&path, sweep));
         }

@@ -78,8 +78,13 @@ pub enum TraceEvent {
     },
     /// A server crashes in the middle of a step: what it does from here on to the end of the step is not carried out.
     StepCut,
-    /// A fault ends, as its kind describes it.
-    FaultEnds(String),
+    /// A fault ends.
+    FaultEnds {
+        /// Its position in the plan, from 1; `None` for what a fault of the plan led to, such as a crash in a step.
+        number: Option<u64>,
+        /// What its end means, as its kind describes it.
+        end: String,
+    },
     /// The fault phase is over.
     HealedPhaseBegins,
     /// The permanent fault begins.
@@ -126,7 +131,7 @@ impl TraceEvent {
     pub const fn is_fault(&self) -> bool {
         matches!(
             self,
-            TraceEvent::FaultBegins { .. } | TraceEvent::FaultEnds(_) | TraceEvent::HealedPhaseBegins
+            TraceEvent::FaultBegins { .. } | TraceEvent::FaultEnds { .. } | TraceEvent::HealedPhaseBegins
         )
     }
 
@@ -164,7 +169,7 @@ impl fmt::Display for TraceEvent {
             TraceEvent::StepCut => {
                 f.write_str("crashes in the middle of a step: what follows in it is not carried out")
             }
-            TraceEvent::FaultEnds(end) => write!(f, "a fault is over: {end}"),
+            TraceEvent::FaultEnds { end, .. } => write!(f, "a fault is over: {end}"),
             TraceEvent::HealedPhaseBegins => f.write_str("all faults end: the healed phase begins"),
             TraceEvent::PermanentFault { node, kind } => write!(f, "permanent fault of n{node}: {kind:?}"),
             TraceEvent::LeaderCrash => f.write_str("crashes once more"),

@@ -5,12 +5,16 @@
 //! wrapped, nor is `--trace`, which prints one line per event for searching.
 //!
 #![doc = include_str!("../../docs/failure-page.md")]
+//!
+#![doc = include_str!("../../docs/pictures.md")]
 
 #[cfg(feature = "cli")]
 mod bench_table;
 mod json;
 mod timeline;
 mod page;
+pub mod picture;
+pub mod html;
 #[cfg(feature = "cli")]
 mod progress;
 #[cfg(feature = "cli")]
@@ -119,6 +123,11 @@ fn format_measurement(number: f64) -> String {
 /// A number with its noun: `1 power loss`, `2 power losses`.
 fn pluralize(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", with_thousands(number), if number == 1 { one } else { many })
+}
+
+/// Nanoseconds as seconds with all digits, so that different times print differently.
+fn format_seconds(nanos: u64) -> String {
+    format!("{}.{:09}s", nanos / 1_000_000_000, nanos % 1_000_000_000)
 }
 
 /// A `harness` command line with the bug and the disabled properties of this run.

@@ -1,7 +1,7 @@
 //! The page of one run, and the report of one case.
 
 use super::timeline::{Timeline, evidence_line, format_number_ranges, timeline};
-use super::{Page, format_measurement, harness_command, pluralize};
+use super::{Page, format_measurement, format_seconds, harness_command, pluralize};
 use crate::findings::case::{Case, ShrunkFrom};
 use crate::outcome::catalog;
 use crate::outcome::signature::FailureSignature;
@@ -48,22 +48,7 @@ pub fn run_page(
 ) -> String {
     let outcome = &record.outcome;
     let counts = &outcome.counts;
-    let mut title = match origin {
-        PlanSource::File { path, .. } => display_path(path),
-        PlanSource::Seed => format!("seed {} (generator {GENERATOR_VERSION})", plan.seed),
-        PlanSource::SeedWithout(names) => {
-            format!("seed {} (generator {GENERATOR_VERSION}) without {}", plan.seed, names.join(", "))
-        }
-    };
-    title += &format!(", {}", pluralize(plan.nodes, "server", "servers"));
-    if let Some(bug) = &plan.bug {
-        title += &format!(", bug {bug}");
-    }
-    title += &match &outcome.verdict {
-        Verdict::Passed => ": all properties hold".to_owned(),
-        Verdict::Unknown(key) => format!(": no violation found, but the search exceeded its budget: {key}"),
-        Verdict::Failed(failure) => format!(": {} violated", failure.property),
-    };
+    let title = page_title(plan, origin, record);
     let mut page = Page { text: String::new(), width };
     // Whole, so that it can be found in a log.
     page.verbatim(&title);
@@ -96,6 +81,27 @@ pub fn run_page(
         }
     }
     page.text
+}
+
+/// The first line of a page: the plan, and whether all properties hold.
+pub(super) fn page_title(plan: &Plan, origin: PlanSource<'_>, record: &RunRecord) -> String {
+    let mut title = match origin {
+        PlanSource::File { path, .. } => display_path(path),
+        PlanSource::Seed => format!("seed {} (generator {GENERATOR_VERSION})", plan.seed),
+        PlanSource::SeedWithout(names) => {
+            format!("seed {} (generator {GENERATOR_VERSION}) without {}", plan.seed, names.join(", "))
+        }
+    };
+    title += &format!(", {}", pluralize(plan.nodes, "server", "servers"));
+    if let Some(bug) = &plan.bug {
+        title += &format!(", bug {bug}");
+    }
+    title += &match &record.outcome.verdict {
+        Verdict::Passed => ": all properties hold".to_owned(),
+        Verdict::Unknown(key) => format!(": no violation found, but the search exceeded its budget: {key}"),
+        Verdict::Failed(failure) => format!(": {} violated", failure.property),
+    };
+    title
 }
 
 /// How much happened, and the digest.
@@ -160,7 +166,7 @@ fn add_timeline(page: &mut Page, timeline: &Timeline) {
 
 /// The size before and after shrinking. Only the plan has to become smaller: with fewer faults, more operations may
 /// be needed until it fails.
-fn shrink_summary(
+pub(super) fn shrink_summary(
     plan: &Plan,
     operations_now: u64,
     ShrunkFrom { faults, operations, runs }: ShrunkFrom,
@@ -279,15 +285,7 @@ fn add_client_operations(page: &mut Page, record: &RunRecord) {
     page.paragraph("client operations:");
     for call in &order {
         let mark = if is_in_clash(call) { '!' } else { ' ' };
-        let end = match (&call.returned, record.rejections.get(&call.id)) {
-            (Some((at, response)), _) => format!("{response}, after {}", format_seconds(at - call.called)),
-            (None, Some(rejection)) if rejection.is_final => {
-                let after = format_seconds(rejection.at.saturating_sub(call.called));
-                format!("rejected by n{}, after {after}", rejection.node)
-            }
-            (None, Some(rejection)) => format!("no response, but n{} rejected a copy of it", rejection.node),
-            (None, None) => "no response".to_owned(),
-        };
+        let end = operation_end(call, record);
         let called = format_seconds(call.called);
         page.paragraph(&format!("{mark} {called:>13}  {} {}: {end}", call.id, call.operation));
     }
@@ -297,8 +295,29 @@ fn add_client_operations(page: &mut Page, record: &RunRecord) {
     }
 }
 
+/// What the client of an operation saw, and after which time.
+fn operation_end(call: &Call, record: &RunRecord) -> String {
+    let end = match (&call.returned, record.rejections.get(&call.id)) {
+        (Some((at, _)), _) => Some(at - call.called),
+        (None, Some(rejection)) if rejection.is_final => Some(rejection.at.saturating_sub(call.called)),
+        _ => None,
+    };
+    let after = end.map_or_else(String::new, |time| format!(", after {}", format_seconds(time)));
+    operation_result(call, record) + &after
+}
+
+/// What the client of an operation saw.
+pub(super) fn operation_result(call: &Call, record: &RunRecord) -> String {
+    match (&call.returned, record.rejections.get(&call.id)) {
+        (Some((_, response)), _) => response.to_string(),
+        (None, Some(rejection)) if rejection.is_final => format!("rejected by n{}", rejection.node),
+        (None, Some(rejection)) => format!("no response, but n{} rejected a copy of it", rejection.node),
+        (None, None) => "no response".to_owned(),
+    }
+}
+
 /// The requests in the clash: those named by its evidence and its message, and those at the indexes it names.
-fn requests_in_clash(failure: &Failure, record: &RunRecord) -> BTreeSet<RequestId> {
+pub(super) fn requests_in_clash(failure: &Failure, record: &RunRecord) -> BTreeSet<RequestId> {
     let mut requests: BTreeSet<RequestId> = failure.requests().into_iter().collect();
     requests.extend(failure.evidence.iter().filter_map(|evidence| evidence.request));
     let in_facts = failure.facts().into_iter().flat_map(|facts| facts.first.iter().chain([&facts.second]));
@@ -360,7 +379,7 @@ fn add_clash(page: &mut Page, failure: &Failure, timeline: Option<&Timeline>) {
 }
 
 /// What was observed, line by line.
-fn cause_lines(cause: &FailureCause) -> Vec<Line> {
+pub(super) fn cause_lines(cause: &FailureCause) -> Vec<Line> {
     match cause {
         FailureCause::History(explanation) => explanation.lines(),
         cause => display_lines(&cause.to_string()).map(Line::Text).collect(),
@@ -368,7 +387,7 @@ fn cause_lines(cause: &FailureCause) -> Vec<Line> {
 }
 
 /// The commands to continue with after a failure, each with its purpose.
-fn next_steps(
+pub(super) fn next_steps(
     plan: &Plan,
     origin: PlanSource<'_>,
     (has_end, is_shrunk): (bool, bool),
@@ -457,9 +476,4 @@ fn fact_fields(fact: &Fact) -> String {
         }
     }
     text
-}
-
-/// Nanoseconds as seconds with all digits, so that different times print differently.
-fn format_seconds(nanos: u64) -> String {
-    format!("{}.{:09}s", nanos / 1_000_000_000, nanos % 1_000_000_000)
 }

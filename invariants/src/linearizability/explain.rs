@@ -57,6 +57,19 @@ impl Explanation {
         if self.edges.is_empty() { "self-contradictory-operation" } else { "unexplained-history" }
     }
 
+    /// The forced precedences, each as a sentence in the names of a file format, or by number. It calls the operations
+    /// by their letters in the diagram.
+    #[must_use]
+    pub fn forced_order(&self, names: Option<&Names>) -> Vec<(&OrderingEdge, String)> {
+        let sentence = |edge: &OrderingEdge| {
+            let (before, after) = (letter(edge.before), letter(edge.after));
+            let notation =
+                Notation { operations: &self.operations, names: names.unwrap_or(&NUMBERS), other: after };
+            format!("{before} before {after}: {before} {}", edge.reason.shown(notation))
+        };
+        self.edges.iter().map(|edge| (edge, sentence(edge))).collect()
+    }
+
     /// The explanation line by line, with keys and values by number.
     #[must_use]
     pub fn lines(&self) -> Vec<Line> {

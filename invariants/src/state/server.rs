@@ -153,6 +153,18 @@ impl ServerState {
         self.log.term_at(index)
     }
 
+    /// The last index of the log on its disk, as far as the disk has stated it.
+    #[must_use]
+    pub fn durable_last_index(&self) -> Index {
+        self.durable.log.last().index
+    }
+
+    /// The term at an index of the log on its disk.
+    #[must_use]
+    pub fn durable_term_at(&self, index: Index) -> Option<Term> {
+        self.durable.log.term_at(index)
+    }
+
     /// The configuration in force in its log, if stated.
     #[must_use]
     pub fn configuration(&self) -> Option<&Configuration> {

@@ -14,7 +14,7 @@ pub(super) struct Faults {
     /// Planned faults that wait for their trigger.
     waiting: Vec<usize>,
     /// Each fault that began and does not happen at once; `None` once it has ended.
-    active: Vec<Option<ActiveFault>>,
+    active: Vec<Option<(ActiveFault, Option<u64>)>>,
     /// The node where the trigger of the current fault fired.
     trigger_node: Option<Node>,
     /// How many faults keep each node down.
@@ -100,7 +100,7 @@ impl<S: Server> Cluster<S> {
         });
         match begun {
             Begun::Once => {}
-            Begun::Until(active, lasts) => self.schedule_end(active, lasts.0),
+            Begun::Until(active, lasts) => self.schedule_end(active, Some(number as u64 + 1), lasts.0),
             Begun::Command(leader, command) => {
                 self.world.trace(leader, || TraceEvent::OperatorCommand(format!("{command:?}")));
                 let request = self.world.submit_command(leader, command.conf_change());
@@ -111,10 +111,10 @@ impl<S: Server> Cluster<S> {
         self.record_digest();
     }
 
-    /// Schedules the end of a fault that has begun.
-    fn schedule_end(&mut self, active: ActiveFault, lasts: u64) {
+    /// Schedules the end of a fault that has begun. `planned`: its position in the plan, from 1.
+    fn schedule_end(&mut self, active: ActiveFault, planned: Option<u64>, lasts: u64) {
         let number = self.faults.active.len() as u32;
-        self.faults.active.push(Some(active));
+        self.faults.active.push(Some((active, planned)));
         let end = self.world.now().saturating_add(lasts);
         self.world.queue.push(end, Event::FaultEnd { number });
     }
@@ -126,9 +126,9 @@ impl<S: Server> Cluster<S> {
 
     /// Ends a fault, if it has not ended.
     pub(super) fn end_fault(&mut self, number: usize) {
-        let Some(active) = self.faults.active[number].take() else { return };
+        let Some((active, planned)) = self.faults.active[number].take() else { return };
         self.world.begin_event(EventKind::FaultEnd, number as u64, 0);
-        self.world.trace(0, || TraceEvent::FaultEnds(active.to_string()));
+        self.world.trace(0, || TraceEvent::FaultEnds { number: planned, end: active.to_string() });
         active.end(self);
         self.record_digest();
     }
@@ -166,7 +166,7 @@ impl<S: Server> Cluster<S> {
     pub(super) fn crash_leader(&mut self, leader: Node, lasts: u64) {
         self.world.trace(leader, || TraceEvent::LeaderCrash);
         self.take_down(leader, false);
-        self.schedule_end(ActiveFault::Crash(Down(vec![leader])), lasts);
+        self.schedule_end(ActiveFault::Crash(Down(vec![leader])), None, lasts);
     }
 
     /// Ends a step of a server, or its boot. If it was cut, the server crashes.
@@ -187,7 +187,7 @@ impl<S: Server> Cluster<S> {
         {
             self.world.trace(node, || TraceEvent::StepCut);
             self.take_down(node, power_loss);
-            self.schedule_end(ActiveFault::Crash(Down(vec![node])), lasts.0);
+            self.schedule_end(ActiveFault::Crash(Down(vec![node])), None, lasts.0);
         }
     }
 

@@ -35,7 +35,10 @@ pub(super) struct TimelineFormatter<'a> {
 
 /// An event as text.
 pub(super) struct FormattedEvent<'a> {
-    pub(super) text: String,
+    /// What it changes.
+    pub(super) effect: String,
+    /// What triggered it, if that says more than the effect.
+    pub(super) trigger: Option<String>,
     /// The facts shown, and the kind of group that the event can join.
     pub(super) facts: Vec<&'a Observed>,
     pub(super) group_kind: Option<GroupKind>,
@@ -47,6 +50,16 @@ pub(super) struct RowContext<'a> {
     pub(super) folded: u64,
     pub(super) involved: &'a BTreeSet<Node>,
     pub(super) roles: &'a [Role],
+}
+
+impl FormattedEvent<'_> {
+    /// Effect and trigger in one text. Effects first: a line that is too long is cut in the trigger.
+    pub(super) fn text(&self) -> String {
+        match &self.trigger {
+            Some(trigger) => format!("{}  ({trigger})", self.effect),
+            None => self.effect.clone(),
+        }
+    }
 }
 
 impl TimelineFormatter<'_> {
@@ -74,7 +87,8 @@ impl TimelineFormatter<'_> {
         event: &TimelineEvent<'e>,
         is_clash: bool,
     ) -> Option<FormattedEvent<'e>> {
-        let own_row = |text| Some(FormattedEvent { text, facts: Vec::new(), group_kind: None });
+        let own_row =
+            |effect| Some(FormattedEvent { effect, trigger: None, facts: Vec::new(), group_kind: None });
         let starts_empty =
             |fact: &&Observed| matches!(fact.fact, Fact::Started { last, .. } if last.index == 0);
         if event.facts.iter().copied().filter(|fact| starts_empty(fact)).count() as u64 == self.nodes
@@ -105,12 +119,10 @@ impl TimelineFormatter<'_> {
         }
         let cause = event.lines.first().filter(|line| is_fault || !line.event.is_routine());
         let cause = cause.map(|line| line.event.to_string());
-        let text = match (phrases.is_empty(), cause) {
+        let (effect, trigger) = match (phrases.is_empty(), cause) {
             (true, Some(cause)) if is_fault => return own_row(cause),
             (true, _) => return None,
-            // Effects first: a line that is too long is cut in the message.
-            (false, Some(cause)) => format!("{}  ({cause})", phrases.join(", ")),
-            (false, None) => phrases.join(", "),
+            (false, cause) => (phrases.join(", "), cause),
         };
         let concerns_entry =
             |fact: &&Observed| self.is_first_append(fact) || matches!(fact.fact, Fact::Committed { .. });
@@ -118,7 +130,7 @@ impl TimelineFormatter<'_> {
             is_clash || is_fault || (self.detail == Detail::EachEntry && facts.iter().any(concerns_entry));
         let kind =
             if has_own_row { None } else { GroupKind::classify(&facts, self.relevance, &self.leaderships) };
-        Some(FormattedEvent { text, facts, group_kind: kind })
+        Some(FormattedEvent { effect, trigger, facts, group_kind: kind })
     }
 
     /// Whether an entry is appended that no other server has.

@@ -10,6 +10,7 @@ mod formatter;
 
 pub(super) use event_group::format_number_ranges;
 
+use super::picture::LaneId;
 use super::{with_thousands, wrap};
 use crate::outcome::{
     Actor, Evidence, Failure, LogLevel, LogLine, RunRecord, TraceEvent, TraceLine, Verdict,
@@ -71,7 +72,7 @@ fn build_timeline(
     width: usize,
     detail: Detail,
 ) -> Timeline {
-    let events = collect_events(record, failure);
+    let events = collect_events(record, &failure.evidence);
     let past = causal_past(&events, failure);
     let relevance = Relevance::from_failure(failure);
     let leaderships = record.facts.iter().filter_map(|fact| match fact.fact {
@@ -81,24 +82,11 @@ fn build_timeline(
     let mut formatter = TimelineFormatter::new(nodes, width, &relevance, leaderships.collect(), detail);
     let mut rows = RowBuilder::default();
     let mut clash = Vec::new();
-    let is_clashing = |fact: &Observed| {
-        failure.facts().is_some_and(|facts| facts.first.iter().chain([&facts.second]).any(|it| it == fact))
-    };
     for (step, event) in &events {
         let is_clash = relevance.contains_step(*step) || !event.evidence.is_empty();
         let formatted = formatter.format_event(event, is_clash);
-        clash.extend(event.facts.iter().filter(|fact| is_clash && is_clashing(fact)).map(|fact| {
-            let prefix = if fact.fact.is_about_server() { 'n' } else { 'c' };
-            evidence_line(
-                fact.step,
-                fact.at,
-                &format!("{prefix}{}", fact.node),
-                &formatter.describe_fact(fact),
-            )
-        }));
-        clash.extend(event.evidence.iter().chain(&event.later_evidence).map(|item| {
-            evidence_line(item.step, item.at, &item.actor.to_string(), &formatter.describe_evidence(item))
-        }));
+        let sides = clash_sides(&formatter, event, failure, is_clash);
+        clash.extend(sides.iter().map(|side| side.line()));
         match formatted {
             Some(formatted) if is_clash || event.is_fault() || past.contains(step) => {
                 let has_own_row = formatted.group_kind.is_none();
@@ -133,6 +121,91 @@ fn build_timeline(
     Timeline { header, rows, shown_events: events.iter().sum(), events_per_row: events, folded, clash }
 }
 
+/// A side of the clash.
+pub(super) struct ClashSide {
+    pub(super) at: Time,
+    pub(super) step: u64,
+    /// The server or client; `None`: none in particular.
+    pub(super) lane: Option<LaneId>,
+    pub(super) text: String,
+}
+
+impl ClashSide {
+    /// As a line of the plain page.
+    fn line(&self) -> String {
+        let actor = self.lane.map_or_else(|| "-".to_owned(), |lane| lane.to_string());
+        evidence_line(self.step, self.at, &actor, &self.text)
+    }
+}
+
+/// The sides of the clash in an event that the formatter has just formatted.
+fn clash_sides(
+    formatter: &TimelineFormatter<'_>,
+    event: &TimelineEvent<'_>,
+    failure: &Failure,
+    is_clash: bool,
+) -> Vec<ClashSide> {
+    let is_clashing = |fact: &Observed| {
+        failure.facts().is_some_and(|facts| facts.first.iter().chain([&facts.second]).any(|it| it == fact))
+    };
+    let facts = event.facts.iter().filter(|fact| is_clash && is_clashing(fact)).map(|fact| {
+        let lane = if fact.fact.is_about_server() { LaneId::Server } else { LaneId::Client };
+        ClashSide {
+            at: fact.at,
+            step: fact.step,
+            lane: Some(lane(fact.node)),
+            text: formatter.describe_fact(fact),
+        }
+    });
+    let evidence = event.evidence.iter().chain(&event.later_evidence).map(|item| ClashSide {
+        at: item.at,
+        step: item.step,
+        lane: match item.actor {
+            Actor::Server(node) => Some(LaneId::Server(node)),
+            Actor::Client(client) => Some(LaneId::Client(client)),
+            Actor::All => None,
+        },
+        text: formatter.describe_evidence(item),
+    });
+    facts.chain(evidence).collect()
+}
+
+/// An event of a run with its text: what a picture is drawn from.
+pub(super) struct DescribedEvent<'a> {
+    pub(super) step: u64,
+    pub(super) event: TimelineEvent<'a>,
+    /// What it changes, as text; `None`: nothing.
+    pub(super) effect: Option<String>,
+    /// What triggered it.
+    pub(super) trigger: Option<String>,
+    /// Whether it is in the causal past of the clash.
+    pub(super) in_past: bool,
+    pub(super) is_clash: bool,
+    pub(super) sides: Vec<ClashSide>,
+}
+
+/// All events of a run that was recorded with trace and facts, in order. In a run that did not fail, none is in a clash.
+pub(super) fn describe_events(nodes: u64, record: &RunRecord) -> Vec<DescribedEvent<'_>> {
+    let failure = match &record.outcome.verdict {
+        Verdict::Failed(failure) => Some(&**failure),
+        Verdict::Passed | Verdict::Unknown(_) => None,
+    };
+    let events = collect_events(record, failure.map_or(&[], |failure| failure.evidence.as_slice()));
+    let past = failure.map(|failure| causal_past(&events, failure)).unwrap_or_default();
+    let relevance = failure.map(Relevance::from_failure).unwrap_or_default();
+    let mut formatter =
+        TimelineFormatter::new(nodes, usize::MAX, &relevance, BTreeSet::new(), Detail::EachEntry);
+    let described = events.into_iter().map(|(step, event)| {
+        let is_clash = relevance.contains_step(step) || !event.evidence.is_empty();
+        let formatted = formatter.format_event(&event, is_clash);
+        let sides = failure.map(|failure| clash_sides(&formatter, &event, failure, is_clash));
+        let (effect, trigger) = formatted.map_or((None, None), |it| (Some(it.effect), it.trigger));
+        let in_past = past.contains(&step);
+        DescribedEvent { step, event, effect, trigger, in_past, is_clash, sides: sides.unwrap_or_default() }
+    });
+    described.collect()
+}
+
 /// The rows of a timeline under construction.
 #[derive(Default)]
 struct RowBuilder {
@@ -160,14 +233,14 @@ impl RowBuilder {
         formatted: FormattedEvent<'_>,
     ) {
         let Some(kind) = formatted.group_kind else {
-            return self.push_row(formatter, event, is_clash, &formatted.text);
+            return self.push_row(formatter, event, is_clash, &formatted.text());
         };
         let member = formatter.group_member(event, &formatted, kind);
         match &mut self.group {
             Some(group) if group.accepts(&member) => group.add(member, self.folded),
             _ => {
                 self.flush_group(formatter);
-                self.group = Some(EventGroup::new(member, formatted.text.clone(), self.folded));
+                self.group = Some(EventGroup::new(member, formatted.text(), self.folded));
             }
         }
         self.folded = 0;
@@ -207,7 +280,7 @@ impl RowBuilder {
 }
 
 /// Whether the clash is between certain events, and not a missed deadline.
-fn has_exact_events(failure: &Failure) -> bool {
+pub(super) fn has_exact_events(failure: &Failure) -> bool {
     let is_of_all = |evidence: &Evidence| evidence.actor == Actor::All;
     failure.facts().is_some() || (!failure.evidence.is_empty() && !failure.evidence.iter().any(is_of_all))
 }
@@ -220,21 +293,21 @@ pub(super) fn evidence_line(step: u64, at: Time, actor: &str, text: &str) -> Str
 
 /// One event of a run.
 #[derive(Default)]
-struct TimelineEvent<'a> {
-    at: u64,
-    cause: u64,
-    lines: Vec<&'a TraceLine>,
-    facts: Vec<&'a Observed>,
+pub(super) struct TimelineEvent<'a> {
+    pub(super) at: u64,
+    pub(super) cause: u64,
+    pub(super) lines: Vec<&'a TraceLine>,
+    pub(super) facts: Vec<&'a Observed>,
     /// Evidence without a fact, and evidence that arose later, before the next event.
-    evidence: Vec<&'a Evidence>,
-    later_evidence: Vec<&'a Evidence>,
+    pub(super) evidence: Vec<&'a Evidence>,
+    pub(super) later_evidence: Vec<&'a Evidence>,
     /// The start of the healed phase, if it came before the next event.
-    heal_line: Option<&'a TraceLine>,
+    pub(super) heal_line: Option<&'a TraceLine>,
 }
 
 impl TimelineEvent<'_> {
     /// The servers involved.
-    fn nodes(&self) -> BTreeSet<Node> {
+    pub(super) fn nodes(&self) -> BTreeSet<Node> {
         let in_trace = self.lines.iter().map(|line| line.node).filter(|node| *node > 0);
         let in_evidence = self.evidence.iter().filter_map(|evidence| match evidence.actor {
             Actor::Server(node) => Some(node),
@@ -255,13 +328,13 @@ impl TimelineEvent<'_> {
     }
 
     /// Whether it is the begin or end of a fault, or the healing.
-    fn is_fault(&self) -> bool {
+    pub(super) fn is_fault(&self) -> bool {
         self.lines.iter().any(|line| line.event.is_fault())
     }
 }
 
 /// All events by number. Events of the boot have number 0.
-fn collect_events<'a>(record: &'a RunRecord, failure: &'a Failure) -> BTreeMap<u64, TimelineEvent<'a>> {
+fn collect_events<'a>(record: &'a RunRecord, evidence: &'a [Evidence]) -> BTreeMap<u64, TimelineEvent<'a>> {
     let mut events: BTreeMap<u64, TimelineEvent<'a>> = BTreeMap::new();
     for line in &record.trace {
         let event = events.entry(line.step).or_default();
@@ -280,7 +353,7 @@ fn collect_events<'a>(record: &'a RunRecord, failure: &'a Failure) -> BTreeMap<u
         event.at = fact.at;
         event.facts.push(fact);
     }
-    for evidence in &failure.evidence {
+    for evidence in evidence {
         let is_new = !events.contains_key(&evidence.step);
         let event = events.entry(evidence.step).or_default();
         if is_new {

@@ -1,0 +1,60 @@
+use super::super::picture::tests_support::any_picture;
+use super::{json_for_script, run_html};
+use proptest::prelude::*;
+
+/// The part of a page between two texts.
+fn between<'a>(page: &'a str, start: &str, end: &str) -> &'a str {
+    let from = page.find(start).expect("the start is there") + start.len();
+    &page[from..from + page[from..].find(end).expect("the end is there")]
+}
+
+/// Names of all elements that the page opens, outside of its style, data and script.
+fn elements(page: &str) -> Vec<String> {
+    let mut rest = page.to_owned();
+    for element in ["style", "script type=\"application/json\" id=\"data\"", "script"] {
+        let name = element.split(' ').next().expect("it has a name");
+        let inner = between(&rest, &format!("<{element}>"), &format!("</{name}>")).to_owned();
+        rest = rest.replacen(&inner, "", 1);
+    }
+    let names = rest.split('<').skip(1).map(|tag| {
+        tag.split(|c: char| !c.is_ascii_alphanumeric() && c != '/' && c != '!')
+            .next()
+            .unwrap_or("")
+            .to_owned()
+    });
+    names.collect()
+}
+
+#[test]
+fn page_is_one_file_without_anything_from_elsewhere() {
+    let page = run_html(&any_picture("text"), "the plain page");
+    for outside in ["http:", "https:", "src=", "url(\"", "@import", "<link rel=\"stylesheet"] {
+        let found = page.replace("http://www.w3.org/2000/svg", "").contains(outside);
+        assert!(!found, "{outside}");
+    }
+    assert!(page.contains("the plain page") && page.contains("default-src 'none'"));
+}
+
+#[test]
+fn data_of_the_page_is_the_json_form() {
+    let picture = any_picture("</script><!--<script>& \u{2028}");
+    let page = run_html(&picture, "");
+    let data = between(&page, "id=\"data\">", "</script>");
+    let read: serde_json::Value = serde_json::from_str(data).expect("the data is JSON");
+    let written: serde_json::Value = serde_json::from_str(&picture.to_json()).expect("it is JSON");
+    assert_eq!(read, written);
+}
+
+proptest! {
+    #[test]
+    fn hostile_text_is_no_markup(text in "[<>&\"'/! a-z\\-={}%|]{0,40}|\\PC{0,20}") {
+        let harmless = elements(&run_html(&any_picture("x"), "x"));
+        for hostile in [text.clone(), format!("</script>{text}"), format!("<img src=x onerror={text}>")] {
+            let page = run_html(&any_picture(&hostile), &hostile);
+            prop_assert_eq!(elements(&page), harmless.clone());
+            let data = between(&page, "id=\"data\">", "</script>");
+            prop_assert!(!data.contains(['<', '>', '&']));
+        }
+        prop_assert!(!json_for_script(&text).contains(['<', '>', '&']));
+    }
+}

@@ -1,0 +1,218 @@
+//! Puts a picture together from the events of a run.
+
+use super::arrows::{arrows, syncs};
+use super::bands::bands;
+use super::clients::{clients_of_sessions, operations};
+use super::logs::logs;
+use super::marks::marks;
+use super::states::states;
+use super::story::story;
+use super::{Lane, LaneId, NextCommand, PICTURE_VERSION, Picture};
+use crate::findings::case::ShrunkFrom;
+use crate::findings::investigate::ShrunkFinding;
+use crate::outcome::signature::FailureSignature;
+use crate::outcome::{COMMIT, Failure, MessageFate, Options, RunRecord, TraceEvent, Verdict};
+use crate::plan::{GENERATOR_VERSION, Plan, file};
+use crate::report::page::{PlanSource, next_steps, page_title, shrink_summary};
+use crate::report::timeline::{DescribedEvent, describe_events, has_exact_events};
+use crate::systems::SystemInfo;
+use std::collections::BTreeSet;
+
+/// How large a picture may become.
+#[derive(Clone, Copy, Debug)]
+pub struct PictureLimits {
+    /// The most events drawn.
+    pub events: usize,
+    /// The most bytes of its JSON form.
+    pub bytes: usize,
+}
+
+impl PictureLimits {
+    /// For a run that was shrunk.
+    pub const SHRUNK: PictureLimits = PictureLimits { events: 20_000, bytes: 850_000 };
+    /// For any other run.
+    pub const WHOLE: PictureLimits = PictureLimits { events: 20_000, bytes: 2_700_000 };
+}
+
+/// What all parts of a picture are built from.
+pub(super) struct Source<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) record: &'a RunRecord,
+    pub(super) failure: Option<&'a Failure>,
+    /// The events of the drawn part.
+    pub(super) events: &'a [DescribedEvent<'a>],
+    /// Those before it, which led to the state in which it begins.
+    pub(super) before: &'a [DescribedEvent<'a>],
+}
+
+/// How far [`Source::message_behind`] looks back.
+const MAX_DETOURS: usize = 4;
+
+impl<'a> Source<'a> {
+    /// The event in which the message arrives that leads to an event: this one, or one from which it follows on the same
+    /// server without anything else that is drawn, as a vote follows from the sync that its request caused.
+    pub(super) fn message_behind(&self, event: &'a DescribedEvent<'a>) -> Option<&'a DescribedEvent<'a>> {
+        let mut behind = event;
+        for _ in 0..MAX_DETOURS {
+            let first = behind.event.lines.first()?;
+            match first.event {
+                TraceEvent::Message { fate: MessageFate::Delivered, .. }
+                | TraceEvent::Request { .. }
+                | TraceEvent::Reply { .. } => return Some(behind),
+                TraceEvent::Sync { .. } | TraceEvent::Timer => {}
+                _ => return None,
+            }
+            behind =
+                self.event(behind.event.cause).filter(|it| it.effect.is_none() && it.step < event.step)?;
+            // Another server's event is no detour.
+            if behind.event.lines.first()?.node != first.node {
+                return None;
+            }
+        }
+        None
+    }
+
+    fn event(&self, step: u64) -> Option<&'a DescribedEvent<'a>> {
+        let position = self.events.binary_search_by_key(&step, |event| event.step).ok()?;
+        self.events.get(position)
+    }
+
+    /// When the drawn part begins and ends.
+    pub(super) fn span(&self) -> (u64, u64) {
+        let from = self.events.first().map_or(0, |event| event.event.at);
+        let last = self
+            .events
+            .iter()
+            .flat_map(|event| event.sides.iter().map(|side| side.at).chain([event.event.at]));
+        (from, last.max().unwrap_or(from))
+    }
+}
+
+/// The picture of a run that was recorded as [`Recording::PAGE`](crate::outcome::Recording::PAGE) says. A run that is
+/// larger than the limits allow is drawn up to the clash, or up to its end, from as early on as fits.
+#[must_use]
+pub fn picture(
+    (system, plan): (&str, &Plan),
+    origin: PlanSource<'_>,
+    record: &RunRecord,
+    shrunk: Option<ShrunkFrom>,
+    options: &Options,
+    limits: PictureLimits,
+) -> Picture {
+    let failure = match &record.outcome.verdict {
+        Verdict::Failed(failure) => Some(&**failure),
+        Verdict::Passed | Verdict::Unknown(_) => None,
+    };
+    let events = describe_events(plan.nodes, record);
+    let commands = failure.map_or_else(Vec::new, |failure| {
+        let has_end = FailureSignature::of(failure).has_outcome();
+        let steps = next_steps(plan, origin, (has_end, shrunk.is_some()), options);
+        let command =
+            |(purpose, command): (&str, String)| NextCommand { purpose: purpose.to_owned(), command };
+        steps.into_iter().map(command).collect()
+    });
+    let head = Picture {
+        version: PICTURE_VERSION,
+        title: page_title(plan, origin, record),
+        system: system.to_owned(),
+        generator_version: GENERATOR_VERSION,
+        commit: COMMIT.to_owned(),
+        verdict: match record.outcome.verdict {
+            Verdict::Passed => "passed",
+            Verdict::Unknown(_) => "unknown",
+            Verdict::Failed(_) => "failed",
+        },
+        signature: failure.map(FailureSignature::of),
+        story: None,
+        plan: file::to_text(plan),
+        shrunk: shrunk.map(|shrunk| shrink_summary(plan, record.outcome.counts.operations, shrunk)),
+        window: None,
+        from: 0,
+        to: 0,
+        lanes: Vec::new(),
+        states: Vec::new(),
+        marks: Vec::new(),
+        arrows: Vec::new(),
+        syncs: Vec::new(),
+        bands: Vec::new(),
+        clash: Vec::new(),
+        operations: Vec::new(),
+        forced_order: Vec::new(),
+        logs: Vec::new(),
+        commands,
+    };
+    let last_step =
+        failure.filter(|failure| has_exact_events(failure)).and_then(|_| last_clash_step(&events));
+    let mut drawn = events.len().min(limits.events);
+    loop {
+        let end = match last_step {
+            Some(step) if drawn < events.len() => events.partition_point(|event| event.step <= step),
+            _ => events.len(),
+        };
+        let begin = end.saturating_sub(drawn);
+        let source = Source { plan, record, failure, events: &events[begin..end], before: &events[..begin] };
+        let picture = draw(head.clone(), &source, events.len());
+        let is_small = drawn <= 100 || picture.to_json().len() <= limits.bytes;
+        if is_small {
+            return picture;
+        }
+        drawn = (end - begin).min(drawn) / 4 * 3;
+    }
+}
+
+/// The last event of the clash.
+fn last_clash_step(events: &[DescribedEvent<'_>]) -> Option<u64> {
+    events.iter().rev().find(|event| !event.sides.is_empty()).map(|event| event.step)
+}
+
+/// Adds what the events show.
+fn draw(head: Picture, source: &Source<'_>, all_events: usize) -> Picture {
+    let sessions = clients_of_sessions(source.record);
+    let states = states(source);
+    let bands = bands(source);
+    let (marks, clash) = marks(source);
+    let arrows = arrows(source, &bands);
+    let (operations, forced_order) = operations(source, &sessions);
+    let servers = (1..=source.plan.nodes).map(LaneId::Server);
+    let clients = operations.iter().map(|operation| operation.lane);
+    let in_slice = marks.iter().filter(|mark| mark.in_slice).flat_map(|mark| mark.lanes.iter().copied());
+    let ids: BTreeSet<LaneId> = servers.chain(clients).chain(in_slice).collect();
+    let lane = |id: LaneId| match id {
+        LaneId::Client(_) => Lane { id, kind: "client" },
+        LaneId::Server(_) => Lane { id, kind: "server" },
+    };
+    let (from, to) = source.span();
+    let shown = source.events.len();
+    let window = (shown < all_events).then(|| {
+        format!("{shown} of {all_events} events are drawn: those that end with the clash, or the last ones")
+    });
+    Picture {
+        story: source.failure.map(|failure| story(source, failure, &states, &bands, &arrows, &clash)),
+        window,
+        from,
+        to,
+        lanes: ids.into_iter().map(lane).collect(),
+        syncs: syncs(source),
+        logs: logs(source),
+        states,
+        marks,
+        arrows,
+        bands,
+        clash,
+        operations,
+        forced_order,
+        ..head
+    }
+}
+
+/// The picture of a shrunk failure.
+#[must_use]
+pub fn shrunk_picture(
+    system: &SystemInfo,
+    smaller: &ShrunkFinding,
+    origin: PlanSource<'_>,
+    options: &Options,
+) -> Picture {
+    let (plan, shrunk) = (&smaller.result.plan, Some(smaller.shrunk));
+    picture((system.name, plan), origin, &smaller.record, shrunk, options, PictureLimits::SHRUNK)
+}
