@@ -83,3 +83,58 @@ fn a_shrunk_plan_has_its_page_beside_it() {
     let page = sandbox.text(&format!("{name}.html"));
     assert!(page.contains("shrunk from ") && page.len() < 1_000_000, "{}", page.len());
 }
+
+/// A read of a value that had been replaced.
+const STALE: &str = r#"{"process":0,"type":"invoke","f":"write","value":1,"time":1,"index":0}
+{"process":0,"type":"ok","f":"write","value":1,"time":2,"index":1}
+{"process":0,"type":"invoke","f":"write","value":2,"time":3,"index":2}
+{"process":0,"type":"ok","f":"write","value":2,"time":4,"index":3}
+{"process":1,"type":"invoke","f":"read","value":null,"time":5,"index":4}
+{"process":1,"type":"ok","f":"read","value":1,"time":6,"index":5}
+"#;
+
+#[test]
+fn a_history_is_written_as_a_page() {
+    let sandbox = Sandbox::new();
+    sandbox.file("stale.jsonl", STALE);
+    let output = sandbox.run("check history stale.jsonl --html page.html");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let page = sandbox.text("page.html");
+    assert!(page.contains("The longest order that explains answers"), "{page}");
+    assert!(page.contains("\"in_clash\":true") && page.contains("not linearizable"), "{page}");
+    // Of a history in order, nothing is in a clash.
+    sandbox.file("fresh.jsonl", &STALE.replace("\"read\",\"value\":1", "\"read\",\"value\":2"));
+    assert_eq!(sandbox.run("check history fresh.jsonl --html fresh.html").status.code(), Some(0));
+    assert!(!sandbox.text("fresh.html").contains("\"in_clash\":true"));
+    let message = sandbox.rejection("check history stale.jsonl fresh.jsonl --html two.html");
+    assert!(message.contains("give one FILE"), "{message}");
+    sandbox.rejection("check history stale.jsonl --html stale.jsonl");
+}
+
+#[test]
+fn facts_are_written_as_a_page() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&format!("{FAILS} --facts facts.jsonl"));
+    let output = sandbox.run("check facts facts.jsonl --html page.html");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let page = sandbox.text("page.html");
+    assert!(page.contains("current-term-commit") && page.contains("\"in_clash\":true"), "{page}");
+}
+
+#[test]
+fn a_sweep_is_written_as_a_page() {
+    let sandbox = Sandbox::new();
+    let sweep = "sweep --bug commit-prior-term-by-count --seeds 0..20 --out out --for 60s";
+    assert_eq!(sandbox.run(&format!("{sweep} --html page.html")).status.code(), Some(1));
+    let page = sandbox.text("page.html");
+    assert!(page.contains("Groups of failures") && page.contains("current-term-commit"), "{page}");
+    let link = "href=\"out/seed-";
+    assert!(page.contains(link) && page.contains(".small.html\""), "{page}");
+    assert!(page.contains("leader-elected") && page.contains("class=\"bar-of\""), "{page}");
+    let merged = sandbox.run("merge out --html merged.html");
+    assert_eq!(merged.status.code(), Some(1), "{merged:?}");
+    assert!(sandbox.text("merged.html").contains(link));
+    assert_eq!(sandbox.run("sweep --seeds 0..5 --html passes.html").status.code(), Some(0));
+    assert!(!sandbox.text("passes.html").contains("Groups of failures"));
+    sandbox.rejection("sweep --seeds 0..5 --html absent/page.html");
+}

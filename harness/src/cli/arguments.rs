@@ -88,6 +88,9 @@ pub(super) struct SweepArgs {
     /// Make half of the plans by changing those that got to rare places. The number of seeds is the number of runs
     #[arg(long, conflicts_with_all = ["resume", "shard", "avoid"])]
     pub(super) guided: bool,
+    /// Write the summary to this file, too, as a page for browsers
+    #[arg(long, value_name = "FILE", allow_negative_numbers = true)]
+    pub(super) html: Option<PathBuf>,
     /// Do not shrink failures
     #[arg(long, alias = "as-found")]
     pub(super) no_shrink: bool,
@@ -127,7 +130,8 @@ pub(super) struct OverrideArgs {
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) source: PlanSourceArgs,
-    /// Print the run in this form instead of the page: json, mermaid or shiviz
+    /// Print the run in this form instead of the page: json, mermaid, shiviz or, in a build with the feature `perfetto`,
+    /// perfetto
     #[arg(long = "as", value_name = "FORM", value_parser = parse_form, allow_negative_numbers = true)]
     pub(super) form: Option<PictureForm>,
     /// Write the run to this file, too, as a page for browsers
@@ -358,6 +362,9 @@ pub(super) struct MergeArgs {
     /// Folders of the sweeps
     #[arg(value_name = "DIR", required = true)]
     pub(super) folders: Vec<PathBuf>,
+    /// Write the summary to this file, too, as a page for browsers
+    #[arg(long, value_name = "FILE", allow_negative_numbers = true)]
+    pub(super) html: Option<PathBuf>,
     /// Folder of cases with known defects, instead of those of the sweeps
     #[arg(long, value_name = "DIR", allow_negative_numbers = true)]
     pub(super) known: Option<PathBuf>,
@@ -426,6 +433,9 @@ pub(super) enum CheckInput {
         /// Type of the keys: register, list, set, counter, queue or mutex [default: inferred from the operations]
         #[arg(long, value_name = "NAME", value_parser = parse_model, allow_negative_numbers = true)]
         model: Option<Object>,
+        /// Write the history and its contradiction to this file as a page for browsers; for one FILE only
+        #[arg(long, value_name = "FILE", allow_negative_numbers = true)]
+        html: Option<PathBuf>,
         /// Print only one JSON object on standard output; `files` has an entry per file
         #[arg(long)]
         json: bool,
@@ -435,6 +445,9 @@ pub(super) enum CheckInput {
         /// The facts; `-` is standard input
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
+        /// Write the facts and their contradiction to this file as a page for browsers; for one FILE only
+        #[arg(long, value_name = "FILE", allow_negative_numbers = true)]
+        html: Option<PathBuf>,
         /// Print only one JSON object on standard output; `files` has an entry per file
         #[arg(long)]
         json: bool,
@@ -516,10 +529,13 @@ fn parse_engine(text: &str) -> Result<Engine, String> {
 }
 
 fn parse_form(text: &str) -> Result<PictureForm, String> {
-    let named = PictureForm::ALL.into_iter().find(|(name, _)| *name == text);
+    if text == "perfetto" && cfg!(not(feature = "perfetto")) {
+        return Err("this form needs a build with `--features perfetto`".into());
+    }
+    let named = PictureForm::ALL.iter().find(|(name, _)| *name == text);
     named
-        .map(|(_, form)| form)
-        .ok_or_else(|| suggest::unknown_name("form", text, PictureForm::ALL.map(|(name, _)| name)))
+        .map(|(_, form)| *form)
+        .ok_or_else(|| suggest::unknown_name("form", text, PictureForm::ALL.iter().map(|(name, _)| *name)))
 }
 
 fn parse_failed_cas(text: &str) -> Result<FailedCas, String> {

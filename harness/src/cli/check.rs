@@ -6,8 +6,11 @@
 )]
 
 use super::exit::{INVALID_INPUT, SUCCESS, VIOLATION};
+use super::paths::Paths;
 use super::{CommandResult, arguments, print, print_json, print_message, signals};
 use crate::plan::file::{self, display_path};
+use crate::report::html::run_html;
+use crate::report::picture::{Picture, facts_picture, history_picture};
 use crate::support::text::{display_line, display_value};
 use invariants::formats::{self, ReadOptions};
 use invariants::linearizability::{KeyReport, Method, Names, report, report_with_deadline};
@@ -27,14 +30,47 @@ const SIGNAL_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 pub(super) fn check(arguments: &arguments::CheckArgs) -> CommandResult {
     match &arguments.input {
-        arguments::CheckInput::History { files, steps, bytes, seconds, failed_cas, initial, model, json } => {
+        arguments::CheckInput::History {
+            files,
+            steps,
+            bytes,
+            seconds,
+            failed_cas,
+            initial,
+            model,
+            html,
+            json,
+        } => {
+            let html = html_output(html.as_deref(), files)?;
             let budget = Budget { steps: *steps, bytes: *bytes };
             let time_limit = *seconds;
             let reading = ReadOptions { failed_cas: *failed_cas, initial: initial.clone(), model: *model };
-            check_each(files, *json, move |path| check_history(path, &reading, budget, time_limit))
+            check_each(files, *json, move |path| {
+                check_history(path, &reading, budget, time_limit, html.as_deref())
+            })
         }
-        arguments::CheckInput::Facts { files, json } => check_each(files, *json, check_facts),
+        arguments::CheckInput::Facts { files, html, json } => {
+            let html = html_output(html.as_deref(), files)?;
+            check_each(files, *json, move |path| check_facts(path, html.as_deref()))
+        }
     }
+}
+
+/// The file for the page, if there is to be one: it must be no input, and there must be one input.
+fn html_output(html: Option<&Path>, files: &[PathBuf]) -> Result<Option<PathBuf>, String> {
+    let Some(html) = html else { return Ok(None) };
+    if files.len() != 1 {
+        return Err("--html draws one file: give one FILE".into());
+    }
+    let mut paths = Paths::default();
+    files.iter().for_each(|file| paths.add_input("the input", file));
+    paths.add_output("--html", html)?;
+    Ok(Some(html.to_owned()))
+}
+
+/// Writes a page for browsers.
+fn write_page(html: &Path, picture: &Picture, plain: &str) -> Result<(), String> {
+    file::write_text(html, &run_html(picture, plain)).map_err(|error| error.to_string())
 }
 
 /// The result for one file.
@@ -148,6 +184,7 @@ fn check_history(
     reading: &ReadOptions,
     budget: Budget,
     time_limit: Option<Duration>,
+    html: Option<&Path>,
 ) -> FileResult {
     // The text is dropped before the check allocates.
     let read = formats::read_history_with(&read_input(path)?, reading);
@@ -185,6 +222,11 @@ fn check_history(
         writeln!(page, "{}", format!("  {}", display_line(&line.to_string())).trim_end())
             .expect("writing to a String cannot fail");
     }
+    if let Some(html) = html {
+        let title = format!("{}: {verdict}", display_name(path));
+        let lines = explanation.into_iter().flatten().map(|line| line.to_string()).collect();
+        write_page(html, &history_picture(&title, &history, &report, lines, budget), &page)?;
+    }
     Ok(FileReport { page, json, is_success })
 }
 
@@ -208,16 +250,19 @@ fn list_methods(keys: &[KeyReport], names: &Names) -> String {
 }
 
 /// Checks a stream of facts against all properties.
-fn check_facts(path: &Path) -> FileResult {
+fn check_facts(path: &Path, html: Option<&Path>) -> FileResult {
     let text = read_input(path)?;
     let start = Instant::now();
     let (mut checker, mut count) = (Checker::new(), 0_u64);
+    let mut drawn = Vec::new();
     let mut violation: Option<Box<Violation>> = None;
     for fact in formats::facts::read(&text) {
         let fact = fact.map_err(|error| error.to_string())?;
         count += 1;
         if violation.is_none() {
             violation = checker.observe(&fact).err();
+            // What comes after the violation cannot have led to it.
+            drawn.extend(html.is_some().then_some(fact));
         }
     }
     let seconds = start.elapsed().as_secs_f64();
@@ -247,6 +292,10 @@ fn check_facts(path: &Path) -> FileResult {
     for (name, times) in checks {
         let times = if times == 0 { "no checks".to_owned() } else { format!("{times} checks") };
         writeln!(page, "  {name:<32} {times}").expect("writing to a String cannot fail");
+    }
+    if let Some(html) = html {
+        let title = format!("{}: {verdict}", display_name(path));
+        write_page(html, &facts_picture(&title, drawn, violation.as_deref()), &page)?;
     }
     Ok(FileReport { page, json, is_success: violation.is_none() })
 }

@@ -1,17 +1,24 @@
 //! The command `merge`.
 
 use super::exit::{SUCCESS, VIOLATION};
+use super::paths::Paths;
 use super::sweep_ledger::report_damage;
 use super::{CommandResult, arguments, print, print_json, print_message};
 use crate::findings::known;
 use crate::plan::GENERATOR_VERSION;
-use crate::plan::file::display_path;
+use crate::plan::file::{self, display_path};
+use crate::report::html::sweep_html;
 use crate::report::{self, SweepReport};
-use crate::sweep::ledger;
+use crate::sweep::{Summary, ledger};
 use crate::systems::SystemInfo;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Adds the results of several sweeps. Missing seeds, unreadable lines and missed canaries are failures.
 pub(super) fn merge(system: &SystemInfo, arguments: &arguments::MergeArgs) -> CommandResult {
+    if let Some(html) = &arguments.html {
+        Paths::default().add_output("--html", html)?;
+    }
     let mut reads = Vec::new();
     for folder in &arguments.folders {
         let read = ledger::read(folder, system)?;
@@ -35,9 +42,22 @@ pub(super) fn merge(system: &SystemInfo, arguments: &arguments::MergeArgs) -> Co
     if summary.commits.len() > 1 {
         print_message(&format!("the results come from different commits: {}", summary.commits.join(", ")));
     }
+    if let Some(html) = &arguments.html {
+        let page = sweep_html(&summary, &pictures(&summary), html);
+        file::write_text(html, &page).map_err(|error| error.to_string())?;
+    }
     match arguments.json {
         true => print_json(&SweepReport::of(&summary))?,
         false => print(&report::sweep_summary(&summary))?,
     }
     Ok(if summary.is_success() && !damaged { SUCCESS } else { VIOLATION })
+}
+
+/// The pages of shrunk failures that still lie beside their plans, by seed.
+fn pictures(summary: &Summary) -> BTreeMap<u64, PathBuf> {
+    let beside = summary.failures.iter().filter_map(|failure| {
+        let page = failure.plan.as_ref()?.with_extension("small.html");
+        page.is_file().then_some((failure.seed, page))
+    });
+    beside.collect()
 }

@@ -35,7 +35,7 @@ use crate::support::program;
 use crate::systems::{BUILT_IN, System, SystemInfo};
 use arguments::{Cli, CliCommand};
 use exit::{INVALID_INPUT, PANICKED, SUCCESS};
-use output::{print, print_json, print_message};
+use output::{print, print_json, print_message, print_raw};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 

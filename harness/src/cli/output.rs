@@ -18,7 +18,12 @@ pub(super) fn expect_json() {
 
 /// Prints to standard output. A closed pipe is no error.
 pub(super) fn print(text: &str) -> Result<(), String> {
-    write(&escape_lines(text))
+    write(escape_lines(text).as_bytes())
+}
+
+/// Prints what programs read, as it is.
+pub(super) fn print_raw(bytes: &[u8]) -> Result<(), String> {
+    write(bytes)
 }
 
 /// Prints the JSON object of a command.
@@ -27,7 +32,7 @@ pub(super) fn print_json(report: &impl Serialize) -> Result<(), String> {
         serde_json::to_string(report).map_err(|error| format!("the report cannot be written: {error}"))?;
     let mut is_due = JSON_PENDING.lock().unwrap_or_else(PoisonError::into_inner);
     *is_due = false;
-    write(&(text + "\n"))
+    write((text + "\n").as_bytes())
 }
 
 /// Reports on standard error why a command failed, and as the JSON object if one is due.
@@ -36,7 +41,7 @@ pub(super) fn report_error(message: &str) {
     let mut is_due = JSON_PENDING.lock().unwrap_or_else(PoisonError::into_inner);
     if std::mem::take(&mut *is_due) {
         // If standard output cannot be written, standard error has the message.
-        drop(write(&format!("{}\n", json!({"error": message}))));
+        drop(write(format!("{}\n", json!({"error": message})).as_bytes()));
     }
 }
 
@@ -45,7 +50,7 @@ pub(super) fn exit_now(code: u8, message: &str) -> ! {
     if let Ok(mut is_due) = JSON_PENDING.try_lock()
         && std::mem::take(&mut *is_due)
     {
-        drop(write(&format!("{}\n", json!({"error": message}))));
+        drop(write(format!("{}\n", json!({"error": message})).as_bytes()));
     }
     process::exit(code.into());
 }
@@ -55,9 +60,9 @@ pub(super) fn print_message(message: &str) {
     drop(writeln!(io::stderr(), "harness: {}", display_line(message)));
 }
 
-fn write(text: &str) -> Result<(), String> {
+fn write(bytes: &[u8]) -> Result<(), String> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(format!("standard output cannot be written: {}", error_reason(&error)))
         }

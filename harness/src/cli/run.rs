@@ -3,7 +3,7 @@
 use super::exit::{SUCCESS, VIOLATION};
 use super::paths::Paths;
 use super::recording::{record_for_page, run_and_record, run_page};
-use super::{CommandResult, arguments, catalog, print};
+use super::{CommandResult, arguments, catalog, print, print_raw};
 use crate::findings::case;
 use crate::outcome::{Outcome, Verdict};
 use crate::plan::{Feature, file};
@@ -54,7 +54,7 @@ pub(super) fn run(system: &SystemInfo, arguments: &arguments::RunArgs) -> Comman
         file::write_text(path, &html).map_err(|error| error.to_string())?;
     }
     match arguments.form {
-        Some(form) => print(&form.write(&picture))?,
+        Some(form) => print_raw(&form.write(&picture))?,
         None => print(&page(report::page_width()))?,
     }
     Ok(verdict_exit_code(&record.outcome))

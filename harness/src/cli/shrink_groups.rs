@@ -11,6 +11,8 @@ use crate::report::html::write_shrunk;
 use crate::report::{self, ShrinkProgress};
 use crate::support::program::{self, shell_quote};
 use crate::sweep::{FailureGroup, FailureRecord, Summary, SweepSettings};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Runs for each group of a sweep's failures.
 const RUNS_PER_GROUP: u64 = 5_000;
@@ -24,6 +26,8 @@ pub(super) struct ShrunkGroups {
     pub(super) text: String,
     /// Commands that continue with failures that are not minimal.
     pub(super) remaining_commands: Vec<String>,
+    /// The page of each shrunk failure, by its seed.
+    pub(super) pictures: BTreeMap<u64, PathBuf>,
     /// Shrunk plans that could not be written, with the reason.
     pub(super) write_errors: Vec<String>,
 }
@@ -36,7 +40,8 @@ pub(super) fn shrink_each_group(summary: &Summary) -> ShrunkGroups {
     // A smaller plan may end this process, too, before its results are printed.
     let may_abort = summary.failures.iter().any(|failure| failure.signature.property == NO_ABORT);
     let settings = ShrinkSettings { jobs: sweep.jobs, max_runs: RUNS_PER_GROUP };
-    let ShrunkGroups { mut text, mut remaining_commands, mut write_errors } = ShrunkGroups::default();
+    let ShrunkGroups { mut text, mut remaining_commands, mut pictures, mut write_errors } =
+        ShrunkGroups::default();
     let groups = summary.groups();
     let new_groups = groups.iter().filter(|group| group.known.is_empty());
     for (number, group) in new_groups.enumerate() {
@@ -75,14 +80,17 @@ pub(super) fn shrink_each_group(summary: &Summary) -> ShrunkGroups {
             program::command(&format!("replay {}", shell_quote(&path)))
         );
         match write_shrunk(&sweep.system, &smaller, &path, &options) {
-            Ok(picture) => text += &format!("  picture: {}\n", display_path(&picture)),
+            Ok(picture) => {
+                text += &format!("  picture: {}\n", display_path(&picture));
+                pictures.insert(failure.seed, picture);
+            }
             Err(error) => write_errors.push(error),
         }
         if !smaller.result.is_minimal {
             remaining_commands.push(report::continue_sweep_shrink_command(&path, sweep));
         }
     }
-    ShrunkGroups { text, remaining_commands, write_errors }
+    ShrunkGroups { text, remaining_commands, pictures, write_errors }
 }
 
 /// The failure of a group whose plan has the fewest faults; the first one of several.

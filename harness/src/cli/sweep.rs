@@ -2,6 +2,7 @@
 
 use super::exit::{INVALID_INPUT, SUCCESS, VIOLATION};
 use super::guided::guided_sweep;
+use super::paths::Paths;
 use super::shrink_groups::{ShrunkGroups, shrink_each_group};
 use super::signals::{self, STOP_REQUESTED};
 use super::sweep_ledger::{add_seeds_without_end, open_sweep};
@@ -10,7 +11,8 @@ use crate::findings::avoid::{self, COUNTED_PLANS, Cause};
 use crate::findings::case;
 use crate::findings::known::{self, KnownDefect};
 use crate::plan::Feature;
-use crate::plan::file::{display_path, error_reason};
+use crate::plan::file::{self, display_path, error_reason};
+use crate::report::html::sweep_html;
 use crate::report::{self, SweepProgress, SweepReport};
 use crate::sweep::{self, Seeds, Summary, SweepRun, SweepSettings};
 use crate::systems::SystemInfo;
@@ -38,6 +40,9 @@ pub(super) fn sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> Co
     let disabled = catalog::options_with_disabled(&arguments.overrides.disable)?.disabled;
     let out = arguments.out.clone().unwrap_or_else(|| DEFAULT_OUT.into());
     paths::check_output_folder(&out)?;
+    if let Some(html) = &arguments.html {
+        Paths::default().add_output("--html", html)?;
+    }
     let time_limit = arguments.time_limit.map(|limit| Duration::from_nanos(limit.0));
     let part = shard::detect_shard(arguments)?;
     let requested = arguments.seeds.clone().or_else(|| time_limit.is_none().then_some(0..DEFAULT_SEEDS));
@@ -112,6 +117,10 @@ pub(super) fn sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> Co
         false => shrink_each_group(&summary),
     };
     write_errors.extend(shrunk.write_errors);
+    if let Some(html) = &arguments.html {
+        let page = sweep_html(&summary, &shrunk.pictures, html);
+        write_errors.extend(file::write_text(html, &page).err().map(|error| error.to_string()));
+    }
     let code = signals::exit_code_after(sweep_exit_code(&summary, &write_errors));
     match arguments.json {
         true => print_json(&SweepReport { not_written: write_errors.clone(), ..SweepReport::of(&summary) })?,

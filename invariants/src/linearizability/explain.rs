@@ -57,6 +57,12 @@ impl Explanation {
         if self.edges.is_empty() { "self-contradictory-operation" } else { "unexplained-history" }
     }
 
+    /// The letter by which the diagram and the sentences call the operation at a position among `operations`.
+    #[must_use]
+    pub fn letter(position: usize) -> char {
+        letter(position)
+    }
+
     /// The forced precedences, each as a sentence in the names of a file format, or by number. It calls the operations
     /// by their letters in the diagram.
     #[must_use]

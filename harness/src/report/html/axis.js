@@ -12,6 +12,7 @@ function makeAxis(picture) {
   const add = (at) => { if (at >= picture.from && at <= picture.to) moments.push({ at }); };
   picture.bands.forEach((band) => { add(band.from); add(band.to); });
   picture.operations.filter((op) => op.in_clash).forEach((op) => { add(op.called); if (op.returned) add(op.returned); });
+  if (!drawn.length) picture.operations.forEach((op) => { add(op.called); if (op.returned) add(op.returned); });
   add(picture.from);
   add(picture.to);
   moments.sort((a, b) => a.at - b.at || (a.mark ? a.mark.step : -1) - (b.mark ? b.mark.step : -1));

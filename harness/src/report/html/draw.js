@@ -80,6 +80,9 @@ function layout(picture, axis, zoom) {
 
 const opText = (op) => `${op.text}: ${op.result}`;
 
+// The place of each operation in the longest order that explains answers, from 1.
+const placesInOrder = (picture) => new Map((picture.explained_order ?? []).map((index, at) => [index, at + 1]));
+
 function draw(picture, axis, zoom) {
   const at = layout(picture, axis, zoom);
   const svg = document.createElementNS(SVG, "svg");
@@ -274,18 +277,21 @@ function drawClash(svg, picture, at, places) {
 }
 
 function drawOperations(svg, picture, at) {
+  const order = placesInOrder(picture), byIndex = new Map(picture.operations.map((op, place) => [op.index, place]));
   for (const [index, { y, span }] of at.operations) {
     const op = picture.operations[index], from = at.x(op.called), to = at.x(op.returned ?? picture.to);
     const classes = `item op${op.in_clash ? " in-clash" : ""}${op.returned === undefined ? " open-end" : ""}`;
     const group = el(svg, "g", { class: classes, tabindex: op.in_clash ? 0 : -1, role: "img", "data-op": index, "aria-label": operationText(op) });
     el(group, "title", {}, operationText(op));
     el(group, "rect", { class: "op-box bar-box", x: from, y, width: Math.max(to - from, 3), height: OP - 4, rx: 2 });
-    label(group, from, y + 11, span[1] - span[0], opText(op));
+    const place = order.get(op.index);
+    label(group, from, y + 11, span[1] - span[0], `${place ? `${place}. ` : ""}${opText(op)}`);
   }
   for (const edge of picture.forced_order ?? []) {
-    const a = at.operations.get(edge.before), b = at.operations.get(edge.after);
+    const [before, after] = [byIndex.get(edge.before), byIndex.get(edge.after)];
+    const a = at.operations.get(before), b = at.operations.get(after);
     if (!a || !b) continue;
-    const x1 = at.x(picture.operations[edge.before].returned ?? picture.to), x2 = at.x(picture.operations[edge.after].called);
+    const x1 = at.x(picture.operations[before].returned ?? picture.to), x2 = at.x(picture.operations[after].called);
     const line = el(svg, "path", { class: "order-line", "marker-end": "url(#head)", d: `M${x1} ${a.y + 7}Q${(x1 + x2) / 2} ${(a.y + b.y) / 2 - 16} ${x2} ${b.y + 7}` });
     el(line, "title", {}, edge.reason);
   }

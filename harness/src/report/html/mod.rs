@@ -4,6 +4,10 @@
 //! JSON form in the page. All text is escaped: in the template by its formatter, in the data by [`json_for_script`], and
 //! the script only sets text.
 
+mod sweep;
+
+pub use sweep::sweep_html;
+
 use super::picture::{LogEntry, Picture, append_step_summary, shrunk_picture};
 use super::{DEFAULT_WIDTH, PlanSource, run_page};
 use crate::findings::investigate::ShrunkFinding;
@@ -35,9 +39,7 @@ struct Context<'a> {
 /// The page of a run. `plain`: its plain page, for readers without a script and for screen readers.
 #[must_use]
 pub fn run_html(picture: &Picture, plain: &str) -> String {
-    let mut engine = Engine::new();
-    engine.set_default_formatter(&escape);
-    engine.add_formatter("raw", upon::fmt::default);
+    let mut engine = engine();
     engine.add_template("run", TEMPLATE).expect("the template is valid");
     let context = Context {
         picture,
@@ -48,6 +50,14 @@ pub fn run_html(picture: &Picture, plain: &str) -> String {
         data: json_for_script(&picture.to_json()),
     };
     engine.template("run").render(context).to_string().expect("the template names what the context has")
+}
+
+/// An engine whose templates escape all values, except those that are marked `raw`.
+fn engine() -> Engine<'static> {
+    let mut engine = Engine::new();
+    engine.set_default_formatter(&escape);
+    engine.add_formatter("raw", upon::fmt::default);
+    engine
 }
 
 /// Writes the page of a shrunk failure beside its plan: `x.html` beside `x.toml`. Appends the failure to the summary of the

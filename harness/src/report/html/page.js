@@ -1,13 +1,21 @@
 // What the reader does with the picture: step through events, zoom, and see the details, causes and effects of anything.
 
 const picture = JSON.parse(document.getElementById("data").textContent);
-const axis = makeAxis(picture);
+// Of many operations, only those around the contradiction are drawn at first.
+const FIRST = 240;
+const every = picture.operations;
+const nearClash = () => {
+  const at = every.findLastIndex((op) => op.in_clash), middle = at < 0 ? every.length : at;
+  return every.map((op, index) => ({ ...op, index })).filter((op) => op.in_clash || Math.abs(op.index - middle) <= FIRST / 2);
+};
+picture.operations = every.length > FIRST ? nearClash() : every.map((op, index) => ({ ...op, index }));
+let axis = makeAxis(picture);
 const numbers = numbersOf(picture);
 const slice = [...numbers.keys()];
 const effects = new Map(slice.map((index) => [index, []]));
 picture.marks.forEach((mark, index) => (mark.causes ?? []).forEach((cause) => effects.get(cause)?.push(index)));
 const [scroll, names, detail, list] = ["scroll", "names", "detail", "events"].map((id) => document.getElementById(id));
-let zoom = 1, view = null, selected = null;
+let zoom = 1, view = null, selected = null, isAtEnd = true;
 
 function render() {
   view = draw(picture, axis, zoom);
@@ -126,6 +134,13 @@ function showItem(data) {
   else if (data.arrow !== undefined) describe([arrowText(picture.arrows[data.arrow])]);
 }
 
+function showAll() {
+  picture.operations = every.map((op, index) => ({ ...op, index }));
+  axis = makeAxis(picture);
+  document.getElementById("b-all").hidden = true;
+  setZoom(zoom);
+}
+
 const KEYS = {
   ArrowRight: () => stepBy(1), ArrowLeft: () => stepBy(-1), Home: () => stepBy(-slice.length), End: () => stepBy(slice.length),
   c: nextClash, "+": () => setZoom(zoom * 1.4), "=": () => setZoom(zoom * 1.4), "-": () => setZoom(zoom / 1.4), 0: () => setZoom(fitting()),
@@ -141,13 +156,20 @@ scroll.addEventListener("wheel", (event) => {
   event.preventDefault();
   setZoom(zoom * (event.deltaY < 0 ? 1.2 : 1 / 1.2), event.clientX - scroll.getBoundingClientRect().left);
 }, { passive: false });
-scroll.addEventListener("scroll", () => keepInSight(view.svg, scroll.scrollLeft));
+scroll.addEventListener("scroll", () => {
+  isAtEnd = scroll.scrollLeft + scroll.clientWidth >= scroll.scrollWidth - 4;
+  keepInSight(view.svg, scroll.scrollLeft);
+});
 for (const kind of ["mousemove", "focusin", "click"]) scroll.addEventListener(kind, pointAt);
 for (const [id, act] of Object.entries({
   "b-prev": () => stepBy(-1), "b-next": () => stepBy(1), "b-clash": nextClash,
   "b-in": () => setZoom(zoom * 1.4), "b-out": () => setZoom(zoom / 1.4), "b-fit": () => setZoom(fitting()),
 })) document.getElementById(id).addEventListener("click", act);
-addEventListener("resize", render);
+addEventListener("resize", () => {
+  const stays = isAtEnd, left = scroll.scrollLeft;
+  render();
+  scroll.scrollLeft = stays ? scroll.scrollWidth : left;
+});
 addEventListener("beforeprint", () => { zoom = Math.min(1, 680 / axis.width); render(); });
 
 function fillList() {
@@ -169,7 +191,18 @@ function fillList() {
 }
 
 fillList();
+document.getElementById("s-events").hidden = slice.length === 0;
+const all = document.getElementById("b-all");
+all.hidden = picture.operations.length === every.length;
+all.textContent = `all ${every.length} operations`;
+all.addEventListener("click", showAll);
+for (const index of (picture.explained_order ?? []).slice(-400)) {
+  const row = document.createElement("li");
+  row.textContent = operationText(every[index]);
+  document.getElementById("explained").append(row);
+}
 zoom = Math.max(fitting(), 1);
 if (axis.width < scroll.clientWidth) zoom = Math.min(scroll.clientWidth / axis.width, 2.5);
 render();
 scroll.scrollLeft = scroll.scrollWidth;
+if (picture.clash.length) describe(["The clash", ...picture.clash.map((side) => `${seconds(side.at)} ${side.lane ?? ""}: ${side.text}`)]);

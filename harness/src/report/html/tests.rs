@@ -1,3 +1,4 @@
+use super::super::picture::Picture;
 use super::super::picture::tests_support::any_picture;
 use super::{json_for_script, run_html};
 use proptest::prelude::*;
@@ -45,11 +46,23 @@ fn data_of_the_page_is_the_json_form() {
     assert_eq!(read, written);
 }
 
+#[test]
+fn page_of_an_empty_picture_has_no_empty_parts() {
+    let page = run_html(&Picture::empty(), "the plain page");
+    assert!(page.contains("the plain page"));
+    for part in
+        ["What was promised", "Logs at the clash", "What to type", "The plan", "<p class=\"note\"></p>"]
+    {
+        assert!(!page.contains(part), "{part}");
+    }
+}
+
 proptest! {
     #[test]
     fn hostile_text_is_no_markup(text in "[<>&\"'/! a-z\\-={}%|]{0,40}|\\PC{0,20}") {
         let harmless = elements(&run_html(&any_picture("x"), "x"));
-        for hostile in [text.clone(), format!("</script>{text}"), format!("<img src=x onerror={text}>")] {
+        // Without text, parts of the page are left out.
+        for hostile in [format!("x{text}"), format!("</script>{text}"), format!("<img src=x onerror={text}>")] {
             let page = run_html(&any_picture(&hostile), &hostile);
             prop_assert_eq!(elements(&page), harmless.clone());
             let data = between(&page, "id=\"data\">", "</script>");

@@ -14,7 +14,8 @@ pub(super) fn arrows(source: &Source<'_>, bands: &[Band]) -> Vec<Arrow> {
     let called: BTreeMap<RequestId, Time> =
         source.record.history.iter().map(|call| (call.id, call.called)).collect();
     let duplicated = duplicated(source);
-    let usual = source.plan.network.delay.0.saturating_add(source.plan.network.delay_spread.0);
+    let network = source.plan.map(|plan| &plan.network);
+    let usual = network.map_or(Time::MAX, |network| network.delay.0.saturating_add(network.delay_spread.0));
     // When the newest of the messages that arrived on a link was sent.
     let mut newest: BTreeMap<(LaneId, LaneId), Time> = BTreeMap::new();
     let in_slice = messages_of_slice(source);

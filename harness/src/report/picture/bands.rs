@@ -6,6 +6,15 @@ use crate::outcome::TraceEvent;
 use crate::plan::{FaultKind, PermanentFaultKind, Target};
 use crate::report::timeline::DescribedEvent;
 
+/// The name of a permanent fault in a plan.
+const fn permanent_kind(kind: PermanentFaultKind) -> &'static str {
+    match kind {
+        PermanentFaultKind::InboundPartition => "inbound-partition",
+        PermanentFaultKind::OutboundPartition => "outbound-partition",
+        PermanentFaultKind::StalledDisk => "stalled-disk",
+    }
+}
+
 /// A fault as the plan describes it, with the servers that a role such as `leader` meant.
 fn describe(kind: &FaultKind, lanes: &[LaneId]) -> String {
     let has_roles = kind.targets().iter().any(|(_, target)| !matches!(target, Target::Node(_)));
@@ -28,7 +37,8 @@ pub(super) fn bands(source: &Source<'_>) -> Vec<Band> {
     for line in lines {
         match &line.event {
             TraceEvent::FaultBegins { number, kind, targets } => {
-                let planned = number.checked_sub(1).and_then(|at| source.plan.faults.get(at as usize));
+                let planned = source.plan.zip(number.checked_sub(1));
+                let planned = planned.and_then(|(plan, at)| plan.faults.get(at as usize));
                 let lasts = planned.is_some_and(|fault| fault.kind.lasts().is_some());
                 let mut lanes: Vec<LaneId> = targets.iter().copied().map(LaneId::Server).collect();
                 lanes.sort_unstable();
@@ -50,12 +60,8 @@ pub(super) fn bands(source: &Source<'_>) -> Vec<Band> {
             }
             TraceEvent::PermanentFault { node, kind } => bands.push(Band {
                 number: 0,
-                kind: match kind {
-                    PermanentFaultKind::InboundPartition => "inbound-partition",
-                    PermanentFaultKind::OutboundPartition => "outbound-partition",
-                    PermanentFaultKind::StalledDisk => "stalled-disk",
-                },
-                text: format!("permanent fault of n{node}"),
+                kind: permanent_kind(*kind),
+                text: format!("{} n{node}, which does not heal", permanent_kind(*kind)),
                 lanes: vec![LaneId::Server(*node)],
                 from: line.at,
                 to: to.max(line.at),

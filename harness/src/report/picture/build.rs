@@ -7,15 +7,18 @@ use super::logs::logs;
 use super::marks::marks;
 use super::states::states;
 use super::story::story;
-use super::{Lane, LaneId, NextCommand, PICTURE_VERSION, Picture};
+use super::{Lane, LaneId, NextCommand, Picture};
 use crate::findings::case::ShrunkFrom;
 use crate::findings::investigate::ShrunkFinding;
 use crate::outcome::signature::FailureSignature;
-use crate::outcome::{COMMIT, Failure, MessageFate, Options, RunRecord, TraceEvent, Verdict};
-use crate::plan::{GENERATOR_VERSION, Plan, file};
+use crate::outcome::{
+    Counts, Failure, FailureCause, MessageFate, Options, Outcome, RunRecord, TraceEvent, Verdict,
+};
+use crate::plan::{Plan, file};
 use crate::report::page::{PlanSource, next_steps, page_title, shrink_summary};
 use crate::report::timeline::{DescribedEvent, describe_events, has_exact_events};
 use crate::systems::SystemInfo;
+use invariants::{Digest, Observed, Violation};
 use std::collections::BTreeSet;
 
 /// How large a picture may become.
@@ -36,7 +39,10 @@ impl PictureLimits {
 
 /// What all parts of a picture are built from.
 pub(super) struct Source<'a> {
-    pub(super) plan: &'a Plan,
+    /// The number of servers.
+    pub(super) nodes: u64,
+    /// What was planned; `None`: only facts are known.
+    pub(super) plan: Option<&'a Plan>,
     pub(super) record: &'a RunRecord,
     pub(super) failure: Option<&'a Failure>,
     /// The events of the drawn part.
@@ -99,10 +105,7 @@ pub fn picture(
     options: &Options,
     limits: PictureLimits,
 ) -> Picture {
-    let failure = match &record.outcome.verdict {
-        Verdict::Failed(failure) => Some(&**failure),
-        Verdict::Passed | Verdict::Unknown(_) => None,
-    };
+    let failure = failure_of(record);
     let events = describe_events(plan.nodes, record);
     let commands = failure.map_or_else(Vec::new, |failure| {
         let has_end = FailureSignature::of(failure).has_outcome();
@@ -112,37 +115,76 @@ pub fn picture(
         steps.into_iter().map(command).collect()
     });
     let head = Picture {
-        version: PICTURE_VERSION,
         title: page_title(plan, origin, record),
         system: system.to_owned(),
-        generator_version: GENERATOR_VERSION,
-        commit: COMMIT.to_owned(),
-        verdict: match record.outcome.verdict {
-            Verdict::Passed => "passed",
-            Verdict::Unknown(_) => "unknown",
-            Verdict::Failed(_) => "failed",
-        },
+        verdict: verdict_name(&record.outcome.verdict),
         signature: failure.map(FailureSignature::of),
-        story: None,
         plan: file::to_text(plan),
         shrunk: shrunk.map(|shrunk| shrink_summary(plan, record.outcome.counts.operations, shrunk)),
-        window: None,
-        from: 0,
-        to: 0,
-        lanes: Vec::new(),
-        states: Vec::new(),
-        marks: Vec::new(),
-        arrows: Vec::new(),
-        syncs: Vec::new(),
-        bands: Vec::new(),
-        clash: Vec::new(),
-        operations: Vec::new(),
-        forced_order: Vec::new(),
-        logs: Vec::new(),
         commands,
+        ..Picture::empty()
     };
-    let last_step =
-        failure.filter(|failure| has_exact_events(failure)).and_then(|_| last_clash_step(&events));
+    draw_within(limits, head, (plan.nodes, Some(plan)), record, &events)
+}
+
+/// The picture of recorded facts. `title`: their file and verdict.
+#[must_use]
+pub fn facts_picture(title: &str, facts: Vec<Observed>, violation: Option<&Violation>) -> Picture {
+    let verdict = match violation {
+        Some(violation) => Verdict::Failed(Box::new(Failure::new(
+            violation.property,
+            FailureCause::Facts(Box::new(violation.clone())),
+        ))),
+        None => Verdict::Passed,
+    };
+    let of_servers = facts.iter().filter(|fact| fact.fact.is_about_server()).map(|fact| fact.node);
+    let nodes = of_servers.max().unwrap_or_default();
+    let outcome = Outcome {
+        verdict,
+        counts: Counts::default(),
+        checks: Vec::new(),
+        milestones: Vec::new(),
+        faults: Vec::new(),
+        digest: Digest::EMPTY,
+    };
+    let record = RunRecord { facts, ..RunRecord::from(outcome) };
+    let head = Picture {
+        title: title.to_owned(),
+        system: "recorded facts".to_owned(),
+        verdict: verdict_name(&record.outcome.verdict),
+        signature: failure_of(&record).map(FailureSignature::of),
+        ..Picture::empty()
+    };
+    let events = describe_events(nodes, &record);
+    draw_within(PictureLimits::WHOLE, head, (nodes, None), &record, &events)
+}
+
+fn failure_of(record: &RunRecord) -> Option<&Failure> {
+    match &record.outcome.verdict {
+        Verdict::Failed(failure) => Some(failure),
+        Verdict::Passed | Verdict::Unknown(_) => None,
+    }
+}
+
+/// How a run ended, in a word.
+const fn verdict_name(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Passed => "passed",
+        Verdict::Unknown(_) => "unknown",
+        Verdict::Failed(_) => "failed",
+    }
+}
+
+/// Draws as much as the limits allow.
+fn draw_within(
+    limits: PictureLimits,
+    head: Picture,
+    (nodes, plan): (u64, Option<&Plan>),
+    record: &RunRecord,
+    events: &[DescribedEvent<'_>],
+) -> Picture {
+    let failure = failure_of(record);
+    let last_step = failure.filter(|failure| has_exact_events(failure)).and_then(|_| last_clash_step(events));
     let mut drawn = events.len().min(limits.events);
     loop {
         let end = match last_step {
@@ -150,7 +192,8 @@ pub fn picture(
             _ => events.len(),
         };
         let begin = end.saturating_sub(drawn);
-        let source = Source { plan, record, failure, events: &events[begin..end], before: &events[..begin] };
+        let source =
+            Source { nodes, plan, record, failure, events: &events[begin..end], before: &events[..begin] };
         let picture = draw(head.clone(), &source, events.len());
         let is_small = drawn <= 100 || picture.to_json().len() <= limits.bytes;
         if is_small {
@@ -173,7 +216,7 @@ fn draw(head: Picture, source: &Source<'_>, all_events: usize) -> Picture {
     let (marks, clash) = marks(source);
     let arrows = arrows(source, &bands);
     let (operations, forced_order) = operations(source, &sessions);
-    let servers = (1..=source.plan.nodes).map(LaneId::Server);
+    let servers = (1..=source.nodes).map(LaneId::Server);
     let clients = operations.iter().map(|operation| operation.lane);
     let in_slice = marks.iter().filter(|mark| mark.in_slice).flat_map(|mark| mark.lanes.iter().copied());
     let ids: BTreeSet<LaneId> = servers.chain(clients).chain(in_slice).collect();

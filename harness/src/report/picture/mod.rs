@@ -9,20 +9,28 @@ mod arrows;
 mod bands;
 mod build;
 mod clients;
+mod history;
 mod logs;
 mod marks;
 mod mermaid;
+#[cfg(feature = "perfetto")]
+pub mod perfetto;
 mod shiviz;
 mod states;
 mod step_summary;
 mod story;
 
-pub use build::{PictureLimits, picture, shrunk_picture};
+pub use build::{PictureLimits, facts_picture, picture, shrunk_picture};
+pub use history::history_picture;
 pub use mermaid::mermaid;
+#[cfg(feature = "perfetto")]
+pub use perfetto::perfetto;
 pub use shiviz::{SHIVIZ_EXPRESSION, shiviz};
 pub use step_summary::append_step_summary;
 
+use crate::outcome::COMMIT;
 use crate::outcome::signature::FailureSignature;
+use crate::plan::GENERATOR_VERSION;
 use invariants::{Index, Term, Time};
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -30,7 +38,7 @@ use std::fmt;
 /// Version of the JSON form. It rises when a field changes its meaning or disappears.
 pub const PICTURE_VERSION: u32 = 1;
 
-/// A text form of a picture.
+/// A form of a picture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PictureForm {
     /// The value itself.
@@ -39,25 +47,66 @@ pub enum PictureForm {
     Mermaid,
     /// A log with vector clocks.
     Shiviz,
+    /// A trace for Perfetto, in its binary format.
+    #[cfg(feature = "perfetto")]
+    Perfetto,
 }
 
 impl PictureForm {
-    /// All forms, with their names.
-    pub const ALL: [(&str, PictureForm); 3] =
-        [("json", PictureForm::Json), ("mermaid", PictureForm::Mermaid), ("shiviz", PictureForm::Shiviz)];
+    /// All forms of this build, with their names.
+    pub const ALL: &[(&str, PictureForm)] = &[
+        ("json", PictureForm::Json),
+        ("mermaid", PictureForm::Mermaid),
+        ("shiviz", PictureForm::Shiviz),
+        #[cfg(feature = "perfetto")]
+        ("perfetto", PictureForm::Perfetto),
+    ];
 
     /// A picture in this form.
     #[must_use]
-    pub fn write(self, picture: &Picture) -> String {
+    pub fn write(self, picture: &Picture) -> Vec<u8> {
         match self {
-            PictureForm::Json => picture.to_json() + "\n",
-            PictureForm::Mermaid => mermaid(picture),
-            PictureForm::Shiviz => shiviz(picture),
+            PictureForm::Json => (picture.to_json() + "\n").into_bytes(),
+            PictureForm::Mermaid => mermaid(picture).into_bytes(),
+            PictureForm::Shiviz => shiviz(picture).into_bytes(),
+            #[cfg(feature = "perfetto")]
+            PictureForm::Perfetto => perfetto(picture),
         }
     }
 }
 
 impl Picture {
+    /// A picture of nothing.
+    pub(in crate::report) fn empty() -> Picture {
+        Picture {
+            version: PICTURE_VERSION,
+            title: String::new(),
+            system: String::new(),
+            generator_version: GENERATOR_VERSION,
+            commit: COMMIT.to_owned(),
+            verdict: "passed",
+            signature: None,
+            story: None,
+            plan: String::new(),
+            shrunk: None,
+            window: None,
+            from: 0,
+            to: 0,
+            lanes: Vec::new(),
+            states: Vec::new(),
+            marks: Vec::new(),
+            arrows: Vec::new(),
+            syncs: Vec::new(),
+            bands: Vec::new(),
+            clash: Vec::new(),
+            operations: Vec::new(),
+            explained_order: Vec::new(),
+            forced_order: Vec::new(),
+            logs: Vec::new(),
+            commands: Vec::new(),
+        }
+    }
+
     /// The JSON form.
     #[must_use]
     pub fn to_json(&self) -> String {
@@ -114,6 +163,10 @@ pub struct Picture {
     pub clash: Vec<Side>,
     /// Client operations.
     pub operations: Vec<ClientOperation>,
+    /// Operations, by their position among them, in the longest order that explains answers: all before the
+    /// contradiction.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub explained_order: Vec<usize>,
     /// Precedences among operations that together have no order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub forced_order: Vec<Precedence>,

@@ -89,7 +89,8 @@ fn reasons(source: &Source<'_>, bands: &[Band], arrows: &[Arrow], last: Time) ->
         reasons.push(format!("{number}{}, {until}", band.text));
     }
     if reasons.is_empty() {
-        reasons.push("no fault: it needs none".to_owned());
+        let none = if source.plan.is_some() { "no fault: it needs none" } else { "the facts state no fault" };
+        reasons.push(none.to_owned());
         for (fate, one, many) in [
             (Fate::Lost, "lost message", "lost messages"),
             (Fate::Duplicated, "doubled message", "doubled messages"),
@@ -101,7 +102,7 @@ fn reasons(source: &Source<'_>, bands: &[Band], arrows: &[Arrow], last: Time) ->
             }
         }
     }
-    if let Some(bug) = &source.plan.bug {
+    if let Some(bug) = source.plan.and_then(|plan| plan.bug.as_ref()) {
         reasons.push(format!("the bug {bug}, which is switched on"));
     }
     reasons

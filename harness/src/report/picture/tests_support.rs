@@ -75,6 +75,7 @@ pub(in crate::report) fn any_picture(text: &str) -> Picture {
         }],
         clash: vec![Side { mark: Some(1), at: 2_000, step: 2, lane: Some(lane), text: text() }],
         operations: vec![operation(100), operation(300)],
+        explained_order: vec![0],
         forced_order: vec![Precedence { before: 0, after: 1, reason: text() }],
         logs: vec![ServerLog {
             lane,
