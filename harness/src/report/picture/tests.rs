@@ -55,7 +55,7 @@ fn picture_tells_what_was_promised_who_broke_it_when_and_why() {
 /// The twin walks all pairs of events.
 #[test]
 fn slice_is_the_causal_past() {
-    let (plan, record, picture) = drawn("leader-local-read");
+    let (plan, record, picture) = drawn("checksum-failure-treated-as-torn-tail");
     let events = describe_events(plan.nodes, &record);
     let mut past: BTreeSet<u64> = picture.clash.iter().map(|side| side.step).collect();
     loop {
@@ -84,7 +84,9 @@ fn slice_is_the_causal_past() {
 
 #[test]
 fn causes_come_before_their_effects() {
-    for name in ["commit-prior-term-by-count", "leader-local-read", "hung-disk-keeps-lead"] {
+    for name in
+        ["commit-prior-term-by-count", "checksum-failure-treated-as-torn-tail", "hung-disk-keeps-lead"]
+    {
         let (_, _, picture) = drawn(name);
         assert!(picture.marks.iter().filter(|mark| !mark.causes.is_empty()).count() > 5, "{name}");
         for (position, mark) in picture.marks.iter().enumerate() {
@@ -212,7 +214,7 @@ fn diagram_has_at_most_sixty_lines_and_the_clash() {
 
 #[test]
 fn vector_clocks_follow_the_messages() {
-    let (_, _, picture) = drawn("leader-local-read");
+    let (_, _, picture) = drawn("checksum-failure-treated-as-torn-tail");
     let text = shiviz(&picture);
     let lines: Vec<&str> = text.lines().skip(2).collect();
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
