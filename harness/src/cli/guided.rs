@@ -116,13 +116,7 @@ pub(super) fn guided_sweep(system: &SystemInfo, arguments: &arguments::SweepArgs
 
 impl Findings<'_> {
     /// Confirms a failure by further runs, and writes its plan unless the defect is known.
-    fn add(
-        &mut self,
-        plan: &GuidedPlan,
-        outcome: &Outcome,
-        options: &Options,
-        run: &RunFn<'_>,
-    ) {
+    fn add(&mut self, plan: &GuidedPlan, outcome: &Outcome, options: &Options, run: &RunFn<'_>) {
         let found = investigate(&plan.plan, options, run).ok();
         let Some(finding) = found.or_else(|| Finding::of(&plan.plan, outcome, options)) else { return };
         let signature = finding.signature();

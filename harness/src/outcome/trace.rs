@@ -121,6 +121,8 @@ pub enum MessageFate {
     Lost,
     /// The network will deliver it twice.
     Duplicated,
+    /// The network holds it, and will deliver it late.
+    Held,
     /// There is no such receiver.
     NoReceiver,
 }
@@ -152,6 +154,7 @@ impl fmt::Display for TraceEvent {
                     MessageFate::Delivered => Ok(()),
                     MessageFate::Lost => f.write_str("  lost"),
                     MessageFate::Duplicated => f.write_str("  duplicated"),
+                    MessageFate::Held => f.write_str("  held"),
                     MessageFate::NoReceiver => write!(f, "  dropped: there is no n{to}"),
                 }
             }

@@ -352,7 +352,7 @@ fn check_fields(kind: &mut FaultKind, name: impl Fn(&str) -> String) -> Result<(
     for (field, slot) in kind.slots() {
         let field = name(field);
         match slot {
-            Slot::Target(_) | Slot::Targets(_) | Slot::Flag(_) => {}
+            Slot::Target(_) | Slot::Targets(_) | Slot::Flag(_) | Slot::Release(_) => {}
             Slot::Lasts(duration) | Slot::ClockJump(duration) => {
                 check_duration(&field, *duration, SimDuration(1))?;
             }

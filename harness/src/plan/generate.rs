@@ -6,7 +6,7 @@
 
 use super::episode::{EPISODES, Episode, EpisodeBuilder, isolated_leader_with_lease};
 use super::faults::Slot;
-use super::faults::{BitRot, Crash, Wipe};
+use super::faults::{BitRot, Change, Crash, HeldMessages, Partition, Release, Transfer, Wipe};
 use super::operator::{MEMBERSHIP_EPISODES, replace_server, transfer_leadership};
 use super::plan_rng::PlanRng;
 use super::{
@@ -17,7 +17,7 @@ use crate::support::rng::label;
 
 /// The version of the generator. A run is named `seed@generator version`, because another version may give another plan
 /// for the same seed.
-pub const GENERATOR_VERSION: u32 = 5;
+pub const GENERATOR_VERSION: u32 = 6;
 
 /// How many operations clients attempt in one fault phase. Fewer are called if responses are late.
 const OPERATIONS_PER_RUN: (u64, u64) = (480, 760);
@@ -33,8 +33,11 @@ type Addition = fn(&mut PlanRng, u64, SimDuration, &mut Vec<Fault>);
 
 /// Faults that are drawn after all others, each from a stream of its own: a new one moves no draw of the others. It gets
 /// the label [`label::PLAN_ADDITION`] and the next number.
-const ADDITIONS: [((&str, u64), Addition); 2] =
-    [((label::PLAN_BIT_ROT, 0), add_bit_rot), ((label::PLAN_WIPE, 0), add_wipe)];
+const ADDITIONS: [((&str, u64), Addition); 3] = [
+    ((label::PLAN_BIT_ROT, 0), add_bit_rot),
+    ((label::PLAN_WIPE, 0), add_wipe),
+    ((label::PLAN_ADDITION, 0), add_held_messages),
+];
 
 fn generate_with(seed: u64, additions: &[((&str, u64), Addition)]) -> Plan {
     let mut rng = PlanRng::new(seed, label::PLAN_CLUSTER, 0);
@@ -336,6 +339,67 @@ fn add_wipe(rng: &mut PlanRng, nodes: u64, fault_phase: SimDuration, faults: &mu
     if rng.chance_percent(70) {
         replace_server(rng, node, SimDuration(at.0 + lasts.0), faults);
     }
+}
+
+/// Adds links that hold their messages, while the leader is replaced, or asked to hand over, or works on.
+fn add_held_messages(rng: &mut PlanRng, nodes: u64, fault_phase: SimDuration, faults: &mut Vec<Fault>) {
+    if nodes < 2 || !rng.chance_percent(35) {
+        return;
+    }
+    for _ in 0..rng.in_range(1, 3) {
+        let at = SimDuration(fault_phase.0 / 100 * rng.in_range(5, 90));
+        let receiver = Target::Node(rng.in_range(1, nodes));
+        if rng.chance_percent(15) {
+            demote_told_server(rng, receiver, at, faults);
+            continue;
+        }
+        let links =
+            [(Target::Leader, receiver), (receiver, Target::Leader), (Target::Leader, Target::Follower)];
+        let (from, to) = rng.pick(&links);
+        let hold = HeldMessages {
+            from,
+            to,
+            both_ways: rng.chance_percent(30),
+            shuffled: rng.chance_percent(50),
+            until: rng.pick(&Release::ALL),
+            lasts: rng.millis(200, 5_000),
+        };
+        faults.push(Fault { at, on: None, kind: hold.into() });
+        let soon = SimDuration(at.0 + rng.millis(0, 300).0);
+        match rng.in_range(1, 5) {
+            1 | 2 => {
+                let kind = Partition { side: vec![Target::Leader], lasts: rng.millis(300, 2_500) };
+                faults.push(Fault { at: soon, on: None, kind: kind.into() });
+            }
+            3 => faults.push(Fault { at: soon, on: None, kind: Transfer { to }.into() }),
+            _ => {}
+        }
+    }
+}
+
+/// A leader hands over to a server that does not hear of it; the transfer fails, and the server loses its vote. What it
+/// hears first when its messages arrive, the order to campaign or the configuration, is left to chance.
+fn demote_told_server(rng: &mut PlanRng, server: Target, at: SimDuration, faults: &mut Vec<Fault>) {
+    let mut add = |span: SimDuration, kind: FaultKind| {
+        faults.push(Fault { at: SimDuration(at.0 + span.0), on: None, kind });
+    };
+    let hold = HeldMessages {
+        from: Target::Leader,
+        to: server,
+        both_ways: false,
+        shuffled: true,
+        until: Release::Time,
+        lasts: rng.millis(1_200, 3_000),
+    };
+    let change = |voters: Vec<Target>, learners: Vec<Target>| -> FaultKind {
+        Change { voters, learners, remove: vec![], by_joint: false }.into()
+    };
+    // If the server has the whole log by then, it is told at once, and does not hear of it.
+    add(SimDuration(0), hold.into());
+    add(SimDuration(0), Transfer { to: server }.into());
+    // The transfer fails after an election timeout.
+    add(rng.millis(600, 1_000), change(vec![], vec![server]));
+    add(rng.millis(3_100, 4_000), change(vec![server], vec![]));
 }
 
 #[cfg(test)]

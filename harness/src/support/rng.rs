@@ -2,7 +2,7 @@
 //! others unchanged.
 #![doc = include_str!("../../docs/determinism.md")]
 
-use rand::SeedableRng;
+use rand::{RngCore, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 /// The labels of all streams. They are a stored format: a changed label changes every seed and every stored plan. So
@@ -30,6 +30,8 @@ pub mod label {
     pub const LINK_TAIL: &str = "link tail";
     /// Which messages may be overtaken.
     pub const LINK_REORDERING: &str = "link overtaking";
+    /// The order of held messages.
+    pub const LINK_HOLD: &str = "link hold";
     /// A client's pauses.
     pub const CLIENT_THINK_TIME: &str = "client pause";
     /// A client's operations.
@@ -113,6 +115,13 @@ impl CounterRng {
     }
 }
 
+/// Brings items into a random order (Fisher and Yates).
+pub(crate) fn shuffle<T>(items: &mut [T], rng: &mut RngStream) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, scale(rng.next_u64(), u64::BITS, last as u128 + 1) as usize);
+    }
+}
+
 /// Maps a uniform draw of so many bits to a number below `count`; its bias is negligible. All ranges are drawn by
 /// this, except the damage to disks: `rand` draws it, with other results for the same stream.
 #[inline]
@@ -160,6 +169,7 @@ mod tests {
             (label::LINK_DELAY, "link delay"),
             (label::LINK_TAIL, "link tail"),
             (label::LINK_REORDERING, "link overtaking"),
+            (label::LINK_HOLD, "link hold"),
             (label::CLIENT_THINK_TIME, "client pause"),
             (label::CLIENT_CALL, "client call"),
             (label::CLIENT_TARGET, "client choice"),

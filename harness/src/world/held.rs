@@ -15,7 +15,16 @@ pub(super) struct Hold<M> {
     links: Vec<(Node, Node)>,
     shuffled: bool,
     /// In the order in which they were sent.
-    messages: Vec<(Node, Node, M)>,
+    messages: Vec<HeldMessage<M>>,
+}
+
+/// A message that is held.
+struct HeldMessage<M> {
+    from: Node,
+    to: Node,
+    message: M,
+    /// The event in which it was sent.
+    cause: u64,
 }
 
 impl<M: Clone + Display> World<M> {
@@ -33,7 +42,8 @@ impl<M: Clone + Display> World<M> {
         let Some(hold) = self.holds.iter_mut().find(|hold| hold.links.contains(&(from, to))) else {
             return false;
         };
-        hold.messages.extend((0..copies).map(|_| (from, to, message.clone())));
+        let cause = self.step;
+        hold.messages.extend((0..copies).map(|_| HeldMessage { from, to, message: message.clone(), cause }));
         self.trace_message(from, to, message, MessageFate::Held);
         true
     }
@@ -47,8 +57,8 @@ impl<M: Clone + Display> World<M> {
             rng::shuffle(&mut hold.messages, &mut draws);
         }
         let mut at = self.now + self.plan.network.delay.0;
-        for (from, to, message) in hold.messages {
-            self.queue.push(at, Event::Message { from, to, message });
+        for HeldMessage { from, to, message, cause } in hold.messages {
+            self.queue.push_caused_by(cause, at, Event::Message { from, to, message });
             at += GAP;
         }
     }

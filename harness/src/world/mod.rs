@@ -6,6 +6,7 @@
 
 mod queue;
 mod net;
+mod held;
 mod clock;
 pub mod disk;
 mod event;
@@ -22,6 +23,7 @@ pub use operator::OperatorResponse;
 pub use queue::Queue;
 
 pub(crate) use event::{Event, EventKind};
+use held::Hold;
 pub(crate) use net::{draw_hits, scale_by_draw};
 pub(crate) use node::{NEVER, NodeState, SyncInFlight, UnansweredRequest};
 pub(crate) use observer::Observer;
@@ -53,6 +55,10 @@ pub struct World<M> {
     step: u64,
     pub(crate) queue: Queue<Event<M>>,
     pub(crate) net: Net,
+    /// Links whose messages are held.
+    holds: Vec<Hold<M>>,
+    /// How many holds have begun.
+    holds_begun: u64,
     pub(crate) nodes: Vec<NodeState<M>>,
     pub(crate) observer: Observer,
     operator: OperatorState,
@@ -100,6 +106,8 @@ impl<M: Clone + Display> World<M> {
             step: 0,
             queue: Queue::new(),
             net,
+            holds: Vec::new(),
+            holds_begun: 0,
             nodes: (1..=plan.nodes).map(|node| NodeState::new(plan, node)).collect(),
             observer: Observer::new(options, contract),
             operator: OperatorState::new(plan.initial_voters(), contract.steps),
@@ -179,7 +187,14 @@ impl<M: Clone + Display> World<M> {
         if !(1..=self.plan.nodes).contains(&to) {
             return self.trace_message(from, to, &message, MessageFate::NoReceiver);
         }
-        match self.net.send(self.now, from as usize - 1, to as usize - 1) {
+        let arrivals = self.net.send(self.now, from as usize - 1, to as usize - 1);
+        if !self.holds.is_empty() {
+            let copies = arrivals.iter().flatten().count();
+            if copies > 0 && self.hold(from, to, copies, &message) {
+                return;
+            }
+        }
+        match arrivals {
             [Some(first), None] => self.queue.push(first, Event::Message { from, to, message }),
             [Some(first), Some(second)] => {
                 self.trace_message(from, to, &message, MessageFate::Duplicated);

@@ -62,8 +62,14 @@ impl<E> Queue<E> {
     }
 
     /// Schedules an event at this time, after all others of the same time.
+    #[inline]
     pub fn push(&mut self, at: Time, event: E) {
-        let slot = self.slab.insert((self.current_event, event));
+        self.push_caused_by(self.current_event, at, event);
+    }
+
+    /// The same for an event that an earlier event has caused.
+    pub fn push_caused_by(&mut self, cause: u64, at: Time, event: E) {
+        let slot = self.slab.insert((cause, event));
         let slot = u32::try_from(slot).expect("fewer than 2^32 events are in flight");
         self.heap.push(HeapEntry { at, sequence: self.sequence, slot });
         self.sequence += 1;

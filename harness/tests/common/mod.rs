@@ -4,8 +4,9 @@
 
 use harness::outcome::{Options, Recording, RunRecord, TraceEvent};
 use harness::plan::faults::{
-    BitRot, Change, ClockJump, ClockRate, Crash, DegradedNetwork, DiskError, Leave, MidStepCrash,
-    OneWayPartition, Partition, Pause, PowerLoss, SlowDisk, StalledDisk, Transfer, WallJump, Wipe,
+    BitRot, Change, ClockJump, ClockRate, Crash, DegradedNetwork, DiskError, HeldMessages, Leave,
+    MidStepCrash, OneWayPartition, Partition, Pause, PowerLoss, Release, SlowDisk, StalledDisk, Transfer,
+    WallJump, Wipe,
 };
 use harness::plan::{self, Fault, FaultKind, Plan, Probability, SimDuration, Target, Trigger};
 use harness::server::{Arrival, Host, LocalTime, OperatorResponse, Server};
@@ -122,6 +123,18 @@ pub(crate) fn plan_with_faults(seed: u64) -> Plan {
             2_200,
             None,
             MidStepCrash { node: Target::Leader, effects: 3, power_loss: true, lasts: lasts(80) },
+        ),
+        fault(
+            2_250,
+            None,
+            HeldMessages {
+                from: Target::Leader,
+                to: Target::Follower,
+                both_ways: true,
+                shuffled: true,
+                until: Release::TwoElections,
+                lasts: lasts(300),
+            },
         ),
         fault(2_300, None, Wipe { node: node(2), lasts: lasts(100) }),
     ];

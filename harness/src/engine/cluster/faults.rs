@@ -2,7 +2,7 @@
 
 use super::{Cluster, Control};
 use crate::outcome::TraceEvent;
-use crate::plan::faults::{ActiveFault, Begun, Down, FaultHost, NetworkDegradation, SyncErrors};
+use crate::plan::faults::{ActiveFault, Begun, Down, FaultHost, HeldLinks, NetworkDegradation, SyncErrors};
 use crate::plan::{Fault, FaultKind, PermanentFaultKind, Plan, SimDuration, Target, Trigger};
 use crate::server::{Arrival, Server};
 use crate::world::{Event, EventKind};
@@ -74,13 +74,43 @@ impl<S: Server> Cluster<S> {
 
     /// A trigger fired: begins the fault that has waited longest for it.
     pub(super) fn apply_triggered_fault(&mut self, trigger: Trigger, trigger_node: Node) {
+        if trigger == Trigger::Elected {
+            self.release_held(HeldLinks::count_election);
+        }
         let waits = |number: &usize| self.faults.planned[*number].on == Some(trigger);
         let Some(first) = self.faults.waiting.iter().position(waits) else { return };
         let number = self.faults.waiting.remove(first);
         if !self.faults.waiting.iter().any(is_waiting_for(&self.faults.planned, trigger)) {
             self.world.awaited_triggers &= !(1 << trigger as u8);
+            self.await_elections();
         }
         self.apply_fault(number, Some(trigger_node));
+    }
+
+    /// Lets elections fire their trigger if they may release held messages.
+    fn await_elections(&mut self) {
+        let mut active = self.faults.active.iter().flatten();
+        if active.any(
+            |(active, _)| matches!(active, ActiveFault::HeldMessages(held) if held.waits_for_elections()),
+        ) {
+            self.world.awaited_triggers |= 1 << Trigger::Elected as u8;
+        }
+    }
+
+    /// Ends the faults whose held messages this releases.
+    fn release_held(&mut self, is_released: impl Fn(&mut HeldLinks) -> bool) {
+        for number in 0..self.faults.active.len() {
+            if let Some((ActiveFault::HeldMessages(held), _)) = &mut self.faults.active[number]
+                && is_released(held)
+            {
+                self.end_fault(number);
+            }
+        }
+    }
+
+    /// A server has restarted: held messages may wait for that.
+    pub(super) fn release_held_on_restart(&mut self) {
+        self.release_held(|held| held.waits_for_restart());
     }
 
     /// Begins a fault. No-op if no node matches its target.
@@ -100,7 +130,10 @@ impl<S: Server> Cluster<S> {
         });
         match begun {
             Begun::Once => {}
-            Begun::Until(active, lasts) => self.schedule_end(active, Some(number as u64 + 1), lasts.0),
+            Begun::Until(active, lasts) => {
+                self.schedule_end(active, Some(number as u64 + 1), lasts.0);
+                self.await_elections();
+            }
             Begun::Command(leader, command) => {
                 self.world.trace(leader, || TraceEvent::OperatorCommand(format!("{command:?}")));
                 let request = self.world.submit_command(leader, command.conf_change());
@@ -325,6 +358,14 @@ impl<S: Server> FaultHost for Cluster<S> {
 
     fn unblock_link(&mut self, from: Node, to: Node) {
         self.world.net.unblock(from as usize - 1, to as usize - 1);
+    }
+
+    fn hold_messages(&mut self, links: Vec<(Node, Node)>, shuffled: bool) -> u64 {
+        self.world.hold_messages(links, shuffled)
+    }
+
+    fn release_messages(&mut self, number: u64) {
+        self.world.release_messages(number);
     }
 
     fn degrade_network(&mut self, by: NetworkDegradation) -> u64 {

@@ -179,6 +179,9 @@ impl<S: Server> Cluster<S> {
         self.servers[node as usize - 1] = Some(server);
         self.end_step(node);
         self.rearm_timer(node);
+        if self.world.node_state(node).incarnation > 1 {
+            self.release_held_on_restart();
+        }
     }
 
     /// Whether a server runs on this node.

@@ -30,6 +30,11 @@ pub(crate) trait FaultHost {
     fn block_link(&mut self, from: Node, to: Node);
     /// Ends that.
     fn unblock_link(&mut self, from: Node, to: Node);
+    /// Holds all messages on these links from now on, to deliver them later, shuffled or in order. Returns a number for
+    /// this.
+    fn hold_messages(&mut self, links: Vec<(Node, Node)>, shuffled: bool) -> u64;
+    /// Ends that: the messages arrive.
+    fn release_messages(&mut self, number: u64);
     /// Makes all links worse. Returns a number for this degradation.
     fn degrade_network(&mut self, by: NetworkDegradation) -> u64;
     /// Ends a degradation.

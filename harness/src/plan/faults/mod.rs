@@ -11,6 +11,7 @@ mod slot;
 mod fields;
 mod crash;
 mod mid_step_crash;
+mod held_messages;
 mod power_loss;
 mod pause;
 mod one_way_partition;
@@ -36,6 +37,8 @@ pub use crash::Crash;
 pub use degraded_network::DegradedNetwork;
 pub use disk_error::DiskError;
 use fields::{FaultName, JumpBy, read_field};
+pub(crate) use held_messages::HeldLinks;
+pub use held_messages::{HeldMessages, Release};
 pub(crate) use host::{Begun, Down, FaultHost, NetworkDegradation, SyncErrors};
 use host::{Blocked, End};
 pub use leave::Leave;
@@ -77,6 +80,7 @@ fault_kinds! {
     DiskError,
     Wipe,
     MidStepCrash,
+    HeldMessages,
 }
 
 fault_fields! {
@@ -101,6 +105,9 @@ fault_fields! {
     power_loss: bool,
     drops: bool,
     once: bool,
+    both_ways: bool,
+    shuffled: bool,
+    until: Release,
 }
 
 /// One fault.

@@ -1,5 +1,6 @@
 //! The roles of a fault's fields. Validation, shrinking and mutation work on roles and know no kinds.
 
+use super::Release;
 use crate::plan::{Probability, SimDuration, Target};
 
 /// A field of a fault by its role.
@@ -26,6 +27,8 @@ pub(crate) enum Slot<'a> {
     Effects(&'a mut u64),
     /// Whether something more happens.
     Flag(&'a mut bool),
+    /// What ends it early.
+    Release(&'a mut Release),
 }
 
 impl Slot<'_> {
@@ -46,6 +49,7 @@ impl Slot<'_> {
             Slot::ClockRate(by) | Slot::WallJump(by) => *by /= 2,
             Slot::ClockJump(by) => by.0 = (by.0 / 2).max(1),
             Slot::Flag(flag) => return std::mem::take(flag),
+            Slot::Release(release) => return std::mem::take(release) != Release::Time,
         }
         true
     }

@@ -13,7 +13,8 @@ pub(super) fn arrows(source: &Source<'_>, bands: &[Band]) -> Vec<Arrow> {
     let times = Times::of(source);
     let called: BTreeMap<RequestId, Time> =
         source.record.history.iter().map(|call| (call.id, call.called)).collect();
-    let duplicated = duplicated(source);
+    let duplicated = messages_with(source, MessageFate::Duplicated);
+    let held = messages_with(source, MessageFate::Held);
     let network = source.plan.map(|plan| &plan.network);
     let usual = network.map_or(Time::MAX, |network| network.delay.0.saturating_add(network.delay_spread.0));
     // When the newest of the messages that arrived on a link was sent.
@@ -31,11 +32,13 @@ pub(super) fn arrows(source: &Source<'_>, bands: &[Band]) -> Vec<Arrow> {
             let key = (line.cause, from, to, text.as_str());
             let link = newest.entry((from, to)).or_default();
             let fate = match fate {
-                Fate::Delivered if is_held(bands, to, line.at) => Fate::Held,
+                Fate::Delivered if held.contains(&key) || waits_for_receiver(bands, to, line.at) => {
+                    Fate::Held
+                }
                 Fate::Delivered if duplicated.contains(&key) => Fate::Duplicated,
                 Fate::Delivered if line.at - sent > usual || sent < *link => Fate::Late,
-                // The two copies are drawn where they arrive.
-                Fate::Duplicated => continue,
+                // These are drawn where they arrive.
+                Fate::Duplicated | Fate::Held => continue,
                 fate => fate,
             };
             *link = sent.max(*link);
@@ -117,6 +120,7 @@ fn sent(line: &TraceLine) -> Option<Sent> {
                 MessageFate::Delivered => Fate::Delivered,
                 MessageFate::Lost => Fate::Lost,
                 MessageFate::Duplicated => Fate::Duplicated,
+                MessageFate::Held => Fate::Held,
                 MessageFate::NoReceiver => Fate::NoReceiver,
             },
             request: None,
@@ -139,19 +143,19 @@ fn sent(line: &TraceLine) -> Option<Sent> {
     }
 }
 
-/// The messages that arrive twice: the event in which each was sent, the link, and the text.
-fn duplicated<'a>(source: &Source<'a>) -> BTreeSet<(u64, LaneId, LaneId, &'a str)> {
+/// The messages that the network duplicates, or holds: the event in which each was sent, the link, and the text.
+fn messages_with<'a>(source: &Source<'a>, wanted: MessageFate) -> BTreeSet<(u64, LaneId, LaneId, &'a str)> {
     let lines = source.before.iter().chain(source.events).flat_map(|event| &event.event.lines);
-    let twice = lines.filter_map(|line| match &line.event {
-        TraceEvent::Message { from, to, message, fate: MessageFate::Duplicated } => {
+    let messages = lines.filter_map(|line| match &line.event {
+        TraceEvent::Message { from, to, message, fate } if *fate == wanted => {
             Some((line.step, LaneId::Server(*from), LaneId::Server(*to), message.as_str()))
         }
         _ => None,
     });
-    twice.collect()
+    messages.collect()
 }
 
 /// Whether a pause of the receiver ends at this moment: what arrived in it is handled now.
-fn is_held(bands: &[Band], to: LaneId, at: Time) -> bool {
+fn waits_for_receiver(bands: &[Band], to: LaneId, at: Time) -> bool {
     bands.iter().any(|band| band.kind == "pause" && band.to == at && !band.open && band.lanes.contains(&to))
 }

@@ -309,7 +309,7 @@ pub enum Fate {
     NoReceiver,
     /// The network delivers it twice.
     Duplicated,
-    /// It waits because its receiver is paused.
+    /// It waits because its receiver is paused, or because the network holds it.
     Held,
     /// It takes longer than usual, or a later one overtakes it.
     Late,
