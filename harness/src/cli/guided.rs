@@ -1,5 +1,7 @@
 //! The command `sweep --guided`.
 
+#![expect(clippy::disallowed_types, reason = "a sweep may be limited by time, and measures its speed")]
+
 use super::exit::{INVALID_INPUT, SUCCESS, VIOLATION};
 use super::signals::{self, STOP_REQUESTED};
 use super::sweep::{DEFAULT_OUT, DEFAULT_SEEDS, known_defects};
@@ -36,7 +38,6 @@ struct Findings<'a> {
     write_errors: Vec<String>,
 }
 
-#[expect(clippy::disallowed_types, reason = "a sweep may be limited by time")]
 pub(super) fn guided_sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> CommandResult {
     let bug = arguments.overrides.bug.as_deref();
     catalog::check_bug(system, bug)?;

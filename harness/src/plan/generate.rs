@@ -11,7 +11,7 @@ use super::operator::{MEMBERSHIP_EPISODES, replace_server, transfer_leadership};
 use super::plan_rng::PlanRng;
 use super::{
     ClientConfig, CompactionConfig, DiskConfig, Fault, FaultKind, LivenessBounds, NetworkConfig,
-    PermanentFault, PermanentFaultKind, Plan, Probability, RaftConfig, SimDuration, Target, VERSION,
+    PermanentFault, PermanentFaultKind, Plan, Probability, RaftConfig, SimDuration, Target, Trigger, VERSION,
 };
 use crate::support::rng::label;
 
@@ -33,10 +33,11 @@ type Addition = fn(&mut PlanRng, u64, SimDuration, &mut Vec<Fault>);
 
 /// Faults that are drawn after all others, each from a stream of its own: a new one moves no draw of the others. It gets
 /// the label [`label::PLAN_ADDITION`] and the next number.
-const ADDITIONS: [((&str, u64), Addition); 3] = [
+const ADDITIONS: [((&str, u64), Addition); 4] = [
     ((label::PLAN_BIT_ROT, 0), add_bit_rot),
     ((label::PLAN_WIPE, 0), add_wipe),
     ((label::PLAN_ADDITION, 0), add_held_messages),
+    ((label::PLAN_ADDITION, 1), add_transfers_while_joint),
 ];
 
 fn generate_with(seed: u64, additions: &[((&str, u64), Addition)]) -> Plan {
@@ -338,6 +339,23 @@ fn add_wipe(rng: &mut PlanRng, nodes: u64, fault_phase: SimDuration, faults: &mu
     faults.push(Fault { at, on: None, kind: FaultKind::Wipe(Wipe { node: Target::Node(node), lasts }) });
     if rng.chance_percent(70) {
         replace_server(rng, node, SimDuration(at.0 + lasts.0), faults);
+    }
+}
+
+/// Adds transfers that begin as soon as a joint configuration is in force, if one ever is.
+fn add_transfers_while_joint(
+    rng: &mut PlanRng,
+    nodes: u64,
+    fault_phase: SimDuration,
+    faults: &mut Vec<Fault>,
+) {
+    if !rng.chance_percent(25) {
+        return;
+    }
+    for _ in 0..rng.in_range(1, 4) {
+        let at = SimDuration(fault_phase.0 / 100 * rng.in_range(0, 80));
+        let to = Target::Node(rng.in_range(1, nodes));
+        faults.push(Fault { at, on: Some(Trigger::Joint), kind: Transfer { to }.into() });
     }
 }
 
