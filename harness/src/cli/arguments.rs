@@ -89,7 +89,7 @@ pub(super) struct SweepArgs {
     #[arg(long, conflicts_with_all = ["resume", "shard", "avoid"])]
     pub(super) guided: bool,
     /// Write the summary to this file, too, as a page for browsers
-    #[arg(long, value_name = "FILE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "FILE", allow_negative_numbers = true, conflicts_with = "guided")]
     pub(super) html: Option<PathBuf>,
     /// Do not shrink failures
     #[arg(long, alias = "as-found")]

@@ -39,7 +39,7 @@ function makeAxis(picture) {
     knots.push([at, x]);
     before = at;
   }
-  return { knots, gaps, xOfMark, width: x + 40 };
+  return { knots, gaps, xOfMark, width: x + 110 };
 }
 
 // The place of a time at zoom 1.
@@ -56,5 +56,6 @@ function place(axis, at) {
   return t1 > t0 ? x0 + (x1 - x0) * (at - t0) / (t1 - t0) : x1;
 }
 
-const seconds = (nanos) => (nanos / 1e9).toFixed(6) + " s";
+// Cut, not rounded, as in the plain page.
+const seconds = (nanos) => (Math.floor(nanos / 1e3) / 1e6).toFixed(6) + " s";
 const roughly = (nanos) => nanos >= 1e9 ? (nanos / 1e9).toFixed(2) + " s" : nanos >= 1e6 ? (nanos / 1e6).toFixed(1) + " ms" : (nanos / 1e3).toFixed(0) + " us";

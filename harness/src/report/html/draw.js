@@ -53,7 +53,7 @@ function layout(picture, axis, zoom) {
   const width = axis.width * zoom;
   const boxes = (items, from, to, text) => items.map((item) => {
     const start = x(from(item)), end = x(to(item));
-    return [start, Math.max(end, Math.min(start + textWidth(text(item)) + 8, width - 2), start + 6)];
+    return [start, Math.max(end, Math.min(start + textWidth(text(item)) + 34, width - 2), start + 6)];
   });
   const bandBoxes = boxes(picture.bands, (b) => b.from, (b) => b.to, (b) => b.text);
   const [bandRows, bandCount] = pack(bandBoxes);
@@ -214,9 +214,14 @@ function drawArrows(svg, picture, at, places) {
     if (!from || !to) return;
     const sender = markAt.get(`${arrow.cause} ${arrow.from}`), receiver = markAt.get(`${arrow.step} ${arrow.to}`);
     const x1 = sender === undefined ? at.x(arrow.sent) : places[sender].x;
-    const x2 = arrow.at === undefined ? x1 + 16 : receiver === undefined ? at.x(arrow.at) : places[receiver].x;
+    const end = arrow.at === undefined ? x1 + 16 : receiver === undefined ? at.x(arrow.at) : places[receiver].x;
     const y1 = from.middle, full = to.middle - y1;
-    const y2 = arrow.at === undefined ? y1 + full * .45 : to.middle;
+    let [x2, y2] = [end, arrow.at === undefined ? y1 + full * .45 : to.middle];
+    if (receiver !== undefined && picture.marks[receiver].in_slice) {
+      // The head ends at the rim of its mark.
+      const length = Math.hypot(x2 - x1, y2 - y1) || 1, rest = Math.max(0, length - RADIUS - 1) / length;
+      [x2, y2] = [x1 + (x2 - x1) * rest, y1 + (y2 - y1) * rest];
+    }
     let d = `M${x1.toFixed(1)} ${y1}L${x2.toFixed(1)} ${y2.toFixed(1)}`;
     if (arrow.at === undefined) d += `m-4 -4l8 8m0 -8l-8 8`;
     const fate = arrow.fate ?? "delivered";
@@ -285,7 +290,9 @@ function drawOperations(svg, picture, at) {
     el(group, "title", {}, operationText(op));
     el(group, "rect", { class: "op-box bar-box", x: from, y, width: Math.max(to - from, 3), height: OP - 4, rx: 2 });
     const place = order.get(op.index);
-    label(group, from, y + 11, span[1] - span[0], `${place ? `${place}. ` : ""}${opText(op)}`);
+    // Beside a bar that is too short for text.
+    const beside = to - from < 26 ? Math.max(to - from, 3) : 0;
+    label(group, from + beside, y + 11, span[1] - span[0] - beside, `${place ? `${place}. ` : ""}${opText(op)}`);
   }
   for (const edge of picture.forced_order ?? []) {
     const [before, after] = [byIndex.get(edge.before), byIndex.get(edge.after)];

@@ -232,3 +232,27 @@ fn vector_clocks_follow_the_messages() {
     }
     assert!(lines.len().is_multiple_of(2) && with_other > 10, "{with_other}");
 }
+
+#[cfg(feature = "perfetto")]
+#[test]
+fn perfetto_trace_is_read_back() {
+    use super::perfetto::{EventType, Trace, TrackEvent};
+    use prost::Message;
+    let (_, _, picture) = drawn("checksum-failure-treated-as-torn-tail");
+    let trace = Trace::decode(super::perfetto(&picture).as_slice()).expect("it is a trace");
+    let events: Vec<&TrackEvent> =
+        trace.packet.iter().filter_map(|packet| packet.track_event.as_ref()).collect();
+    let tracks = trace.packet.iter().filter_map(|packet| packet.track_descriptor.as_ref()?.uuid);
+    let tracks: BTreeSet<u64> = tracks.collect();
+    assert!(events.iter().all(|event| event.track_uuid.is_some_and(|track| tracks.contains(&track))));
+    let count = |kind: EventType| events.iter().filter(|event| event.r#type() == kind).count();
+    assert!(count(EventType::SliceBegin) > 10);
+    assert_eq!(count(EventType::SliceBegin), count(EventType::SliceEnd), "everything that begins ends");
+    for mark in &picture.marks {
+        assert!(events.iter().any(|event| event.name.as_ref() == Some(&mark.text)), "{mark:?}");
+    }
+    let flows = |ids: fn(&TrackEvent) -> &Vec<u64>| events.iter().flat_map(|event| ids(event)).count();
+    let arrived = picture.arrows.iter().filter(|arrow| arrow.at.is_some()).count();
+    assert_eq!(flows(|event| &event.terminating_flow_ids), arrived);
+    assert_eq!(flows(|event| &event.flow_ids), picture.arrows.len());
+}
