@@ -32,7 +32,8 @@ function makeAxis(picture) {
     }
     if (mark) {
       const lanes = mark.lanes.length ? mark.lanes : ["world"];
-      for (const lane of lanes) x = Math.max(x, (lastOnLane.get(lane) ?? -room) + room);
+      const needs = mark.in_slice ? ROOM : room;
+      for (const lane of lanes) x = Math.max(x, (lastOnLane.get(lane) ?? -needs) + needs);
       for (const lane of lanes) lastOnLane.set(lane, x);
       xOfMark.set(index, x);
     }
@@ -56,6 +57,8 @@ function place(axis, at) {
   return t1 > t0 ? x0 + (x1 - x0) * (at - t0) / (t1 - t0) : x1;
 }
 
+// Histories without clocks count lines instead of nanoseconds.
+let countsLines = false;
 // Cut, not rounded, as in the plain page.
-const seconds = (nanos) => (Math.floor(nanos / 1e3) / 1e6).toFixed(6) + " s";
-const roughly = (nanos) => nanos >= 1e9 ? (nanos / 1e9).toFixed(2) + " s" : nanos >= 1e6 ? (nanos / 1e6).toFixed(1) + " ms" : (nanos / 1e3).toFixed(0) + " us";
+const seconds = (nanos) => countsLines ? String(nanos) : (Math.floor(nanos / 1e3) / 1e6).toFixed(6) + " s";
+const roughly = (nanos) => countsLines ? String(nanos) : nanos >= 1e9 ? (nanos / 1e9).toFixed(2) + " s" : nanos >= 1e6 ? (nanos / 1e6).toFixed(1) + " ms" : (nanos / 1e3).toFixed(0) + " us";

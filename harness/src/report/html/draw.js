@@ -58,9 +58,10 @@ function layout(picture, axis, zoom) {
   const bandBoxes = boxes(picture.bands, (b) => b.from, (b) => b.to, (b) => b.text);
   const [bandRows, bandCount] = pack(bandBoxes);
   let y = AXIS;
-  const world = { y, height: Math.max(1, bandCount) * ROW + 26 };
+  const hasWorld = bandCount > 0 || picture.marks.some((mark) => !mark.lanes.length);
+  const world = { y, height: hasWorld ? Math.max(1, bandCount) * ROW + 26 : 6 };
   y += world.height;
-  const lanes = new Map(), operations = new Map();
+  const lanes = new Map(), operations = new Map(), order = placesInOrder(picture);
   for (const lane of picture.lanes) {
     if (lane.kind === "server") {
       lanes.set(lane.id, { y, height: SERVER, middle: y + 37 });
@@ -68,7 +69,7 @@ function layout(picture, axis, zoom) {
       continue;
     }
     const own = picture.operations.map((op, index) => ({ op, index })).filter(({ op }) => op.lane === lane.id);
-    const spans = boxes(own, ({ op }) => op.called, ({ op }) => op.returned ?? picture.to, ({ op }) => opText(op));
+    const spans = boxes(own, ({ op }) => op.called, ({ op }) => op.returned ?? picture.to, ({ op }) => opLabel(op, order));
     const [rows, count] = pack(spans);
     const height = 30 + Math.max(1, count) * OP;
     own.forEach(({ index }, at) => operations.set(index, { y: y + 28 + rows[at] * OP, span: spans[at] }));
@@ -78,7 +79,8 @@ function layout(picture, axis, zoom) {
   return { x, width, world, bandBoxes, bandRows, lanes, operations, height: y + 16 };
 }
 
-const opText = (op) => `${op.text}: ${op.result}`;
+// What stands in or beside the bar of an operation: its place in the explained order, if it has one, and what it saw.
+const opLabel = (op, order) => `${order.has(op.index) ? `${order.get(op.index)}. ` : ""}${op.text}: ${op.result}`;
 
 // The place of each operation in the longest order that explains answers, from 1.
 const placesInOrder = (picture) => new Map((picture.explained_order ?? []).map((index, at) => [index, at + 1]));
@@ -208,7 +210,7 @@ function placeMarks(picture, axis, zoom, at) {
 function drawArrows(svg, picture, at, places) {
   const markAt = new Map();
   picture.marks.forEach((mark, index) => mark.lanes.forEach((lane) => markAt.set(`${mark.step} ${lane}`, index)));
-  const faint = {};
+  const faint = {}, drawn = new Set();
   picture.arrows.forEach((arrow, index) => {
     const from = at.lanes.get(arrow.from), to = at.lanes.get(arrow.to);
     if (!from || !to) return;
@@ -226,7 +228,10 @@ function drawArrows(svg, picture, at, places) {
     if (arrow.at === undefined) d += `m-4 -4l8 8m0 -8l-8 8`;
     const fate = arrow.fate ?? "delivered";
     if (!arrow.in_slice) {
-      faint[fate] = (faint[fate] ?? "") + d;
+      // Where time is compressed, a few stand for many.
+      const place = `${fate} ${arrow.from} ${arrow.to} ${Math.round(x1 / 5)}`;
+      if (!drawn.has(place)) faint[fate] = (faint[fate] ?? "") + d;
+      drawn.add(place);
       return;
     }
     const path = el(svg, "path", { class: `arrow slice ${fate}`, d, "marker-end": arrow.at === undefined ? undefined : "url(#head)", "data-arrow": index, "data-step": arrow.step });
@@ -289,10 +294,9 @@ function drawOperations(svg, picture, at) {
     const group = el(svg, "g", { class: classes, tabindex: op.in_clash ? 0 : -1, role: "img", "data-op": index, "aria-label": operationText(op) });
     el(group, "title", {}, operationText(op));
     el(group, "rect", { class: "op-box bar-box", x: from, y, width: Math.max(to - from, 3), height: OP - 4, rx: 2 });
-    const place = order.get(op.index);
     // Beside a bar that is too short for text.
     const beside = to - from < 26 ? Math.max(to - from, 3) : 0;
-    label(group, from + beside, y + 11, span[1] - span[0] - beside, `${place ? `${place}. ` : ""}${opText(op)}`);
+    label(group, from + beside, y + 11, span[1] - span[0] - beside, opLabel(op, order));
   }
   for (const edge of picture.forced_order ?? []) {
     const [before, after] = [byIndex.get(edge.before), byIndex.get(edge.after)];
@@ -312,7 +316,7 @@ function drawNames(picture, at) {
   svg.setAttribute("width", NAMES);
   svg.setAttribute("height", at.height);
   el(svg, "text", { class: "small", x: 6, y: 11 }, "time");
-  el(svg, "text", { class: "small", x: 6, y: at.world.y + 12 }, "faults");
+  if (picture.bands.length) el(svg, "text", { class: "small", x: 6, y: at.world.y + 12 }, "faults");
   for (const lane of picture.lanes) {
     const { y, height } = at.lanes.get(lane.id);
     el(svg, "line", { class: "tick", x1: 0, x2: NAMES, y1: y, y2: y });

@@ -11,6 +11,7 @@ const nearClash = () => {
 picture.operations = every.length > FIRST ? nearClash() : every.map((op, index) => ({ ...op, index }));
 // A run that did not fail has no slice: all its events count, if they can be told apart.
 if (picture.verdict !== "failed" && picture.marks.length <= 400) picture.marks.forEach((mark) => { mark.in_slice = true; });
+countsLines = picture.to < 1e6;
 let axis = makeAxis(picture);
 const numbers = numbersOf(picture);
 const slice = [...numbers.keys()];
@@ -206,5 +207,10 @@ for (const index of (picture.explained_order ?? []).slice(-400)) {
 zoom = Math.max(fitting(), 1);
 if (axis.width < scroll.clientWidth) zoom = Math.min(scroll.clientWidth / axis.width, 2.5);
 render();
-scroll.scrollLeft = scroll.scrollWidth;
+// The clash ends a run; in a history it may be anywhere.
+const lastSide = picture.clash.at(-1);
+const isHistory = !picture.marks.length && lastSide !== undefined;
+isAtEnd = !isHistory;
+scroll.scrollLeft = isHistory ? view.at.x(lastSide.at) - scroll.clientWidth * .7 : scroll.scrollWidth;
+for (const id of ["b-prev", "b-next", "b-clash"]) document.getElementById(id).hidden = slice.length === 0;
 if (picture.clash.length) describe(["The clash", ...picture.clash.map((side) => `${seconds(side.at)} ${side.lane ?? ""}: ${side.text}`)]);

@@ -17,6 +17,7 @@ use crate::outcome::{
 use crate::plan::{Plan, file};
 use crate::report::page::{PlanSource, next_steps, page_title, shrink_summary};
 use crate::report::timeline::{DescribedEvent, describe_events, has_exact_events};
+use crate::report::with_thousands;
 use crate::systems::SystemInfo;
 use invariants::{Digest, Observed, Violation};
 use std::collections::BTreeSet;
@@ -227,7 +228,9 @@ fn draw(head: Picture, source: &Source<'_>, all_events: usize) -> Picture {
     let (from, to) = source.span();
     let shown = source.events.len();
     let window = (shown < all_events).then(|| {
-        format!("{shown} of {all_events} events are drawn: those that end with the clash, or the last ones")
+        let (shown, all) = (with_thousands(shown as u64), with_thousands(all_events as u64));
+        let which = if clash.is_empty() { "the last ones" } else { "those up to the clash" };
+        format!("{shown} of {all} events are drawn: {which}")
     });
     Picture {
         story: source.failure.map(|failure| story(source, failure, &states, &bands, &arrows, &clash)),
