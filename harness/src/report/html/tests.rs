@@ -1,7 +1,11 @@
 use super::super::picture::Picture;
 use super::super::picture::tests_support::any_picture;
-use super::{json_for_script, run_html};
+use super::{json_for_script, run_html, sweep_html};
+use crate::outcome::signature::{FailureSignature, Roles};
+use crate::sweep::{FailureRecord, Summary, SweepSettings, Tally};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// The part of a page between two texts.
 fn between<'a>(page: &'a str, start: &str, end: &str) -> &'a str {
@@ -70,4 +74,31 @@ proptest! {
         }
         prop_assert!(!json_for_script(&text).contains(['<', '>', '&']));
     }
+}
+
+#[test]
+fn page_of_a_sweep_links_pictures_and_escapes_texts() {
+    let failure = |seed| FailureRecord {
+        signature: FailureSignature {
+            property: "liveness".into(),
+            kind: "no-leader".into(),
+            location: Some("<b>.rs:1".into()),
+            roles: Roles::Unknown,
+        },
+        seed,
+        plan: None,
+        message: "<script>bad</script>".into(),
+    };
+    let summary = Summary {
+        seeds: 10,
+        failures: vec![failure(7), failure(9)],
+        checks: vec![Tally { name: "liveness".into(), count: 0, seeds: 0 }],
+        milestones: vec![Tally { name: "leader-elected".into(), count: 20, seeds: 5 }],
+        ..Summary::new(&SweepSettings::default())
+    };
+    let pictures = BTreeMap::from([(9, PathBuf::from("out dir/<b>.small.html"))]);
+    let page = sweep_html(&summary, &pictures, Path::new("page.html"));
+    assert!(page.contains("href=\"out%20dir/%3Cb%3E.small.html\""), "{page}");
+    assert!(!page.contains("<script") && !page.contains("<b>") && page.contains("&lt;b&gt;.rs"), "{page}");
+    assert!(page.contains("class=\"never\"") && page.contains("width=\"50.0%\""), "{page}");
 }

@@ -1,12 +1,18 @@
 use super::arrows::arrows;
 use super::build::Source;
-use super::{Arrow, Band, Fate, LaneId, Picture, PictureLimits, bands, mermaid, picture, shiviz};
+use super::{
+    Arrow, Band, Fate, LaneId, Picture, PictureLimits, bands, facts_picture, history_picture, mermaid,
+    picture, shiviz,
+};
 use crate::findings::case::Case;
-use crate::outcome::{MessageFate, Options, Recording, RunRecord, TraceEvent, TraceLine};
+use crate::outcome::{MessageFate, Options, Recording, RunRecord, TraceEvent, TraceLine, Verdict};
 use crate::plan::{Plan, SimDuration};
 use crate::report::PlanSource;
 use crate::report::timeline::describe_events;
 use crate::systems::BUILT_IN;
+use invariants::Budget;
+use invariants::formats::{ParsedHistory, read_history};
+use invariants::linearizability::report;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -255,4 +261,59 @@ fn perfetto_trace_is_read_back() {
     let arrived = picture.arrows.iter().filter(|arrow| arrow.at.is_some()).count();
     assert_eq!(flows(|event| &event.terminating_flow_ids), arrived);
     assert_eq!(flows(|event| &event.flow_ids), picture.arrows.len());
+}
+
+/// A history in Jepsen's lines: two writes, and a read of this value.
+fn history(read: u64) -> ParsedHistory {
+    let line = |process: u64, kind: &str, f: &str, value: &str, time: u64| {
+        format!(
+            "{{\"process\":{process},\"type\":\"{kind}\",\"f\":\"{f}\",\"value\":{value},\"time\":{time},\"index\":{time}}}\n"
+        )
+    };
+    let text = [
+        line(0, "invoke", "write", "1", 0),
+        line(0, "ok", "write", "1", 1),
+        line(0, "invoke", "write", "2", 2),
+        line(0, "ok", "write", "2", 3),
+        line(1, "invoke", "read", "null", 4),
+        line(1, "ok", "read", &read.to_string(), 5),
+    ];
+    read_history(&text.concat()).unwrap_or_else(|error| panic!("{error}")).1
+}
+
+fn picture_of_history(history: &ParsedHistory) -> Picture {
+    let report = report(&history.calls, Budget::default()).expect("it is well formed");
+    history_picture("title", history, &report, vec!["explanation".to_owned()], Budget::default())
+}
+
+#[test]
+fn history_shows_what_could_be_explained_and_what_could_not() {
+    let picture = picture_of_history(&history(1));
+    let text = |index: &usize| picture.operations[*index].text.clone();
+    // Executed in this order, each operation gives the answer that it gave: here both are writes.
+    let explained: Vec<String> = picture.explained_order.iter().map(text).collect();
+    assert!(
+        explained[0].ends_with("=1") && explained[1].ends_with("=2") && explained.len() == 2,
+        "{explained:?}"
+    );
+    let read = picture.operations.iter().position(|operation| operation.result == "1").expect("the read");
+    assert!(picture.operations[read].in_clash && !picture.explained_order.contains(&read));
+    assert!(picture.forced_order.iter().any(|edge| edge.before == read || edge.after == read));
+    assert_eq!(picture.story.expect("it is not linearizable").property, "linearizability");
+    // A read of the newest value contradicts nothing.
+    let picture = picture_of_history(&history(2));
+    assert!(picture.story.is_none() && picture.verdict == "passed" && picture.operations.len() == 3);
+    assert!(picture.operations.iter().all(|operation| !operation.in_clash));
+}
+
+#[test]
+fn facts_alone_are_drawn_with_their_contradiction() {
+    let (_, record, of_run) = drawn("commit-prior-term-by-count");
+    let Verdict::Failed(failure) = &record.outcome.verdict else { panic!("the case fails") };
+    let picture = facts_picture("title", record.facts.clone(), failure.facts());
+    let steps = |picture: &Picture| picture.clash.iter().map(|side| side.step).collect::<Vec<_>>();
+    assert_eq!(steps(&picture), steps(&of_run));
+    assert_eq!(picture.logs, of_run.logs);
+    assert!(picture.arrows.is_empty() && picture.plan.is_empty());
+    assert_eq!(facts_picture("title", record.facts.clone(), None).verdict, "passed");
 }
