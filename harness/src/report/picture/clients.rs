@@ -7,8 +7,10 @@ use crate::report::page::{operation_result, requests_in_clash};
 use invariants::{Call, RequestId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most operations drawn.
-const SHOWN: usize = 60;
+/// The most operations drawn, if the clash is about some of them.
+const SHOWN: usize = 40;
+/// The most drawn if it is about none.
+const SHOWN_BESIDE: usize = 8;
 
 /// The client of each session, as far as its requests show it.
 pub(super) fn clients_of_sessions(record: &RunRecord) -> BTreeMap<u64, u64> {
@@ -75,7 +77,7 @@ fn choose<'a>(history: &'a [Call], in_clash: &BTreeSet<RequestId>, from: u64) ->
         let distance = last.map_or(u64::MAX - call.called, |last| last.abs_diff(call.called));
         (!is_in_clash(call), distance)
     });
-    chosen.truncate(SHOWN);
+    chosen.truncate(if in_clash.is_empty() { SHOWN_BESIDE } else { SHOWN });
     chosen.sort_by_key(|call| (call.called, call.id));
     chosen
 }

@@ -133,8 +133,10 @@ fn lanes(event: &DescribedEvent<'_>) -> Vec<LaneId> {
         }
     }
     lanes.extend(event.sides.iter().filter(|side| side.at == event.event.at).filter_map(|side| side.lane));
-    let of_clients = event.event.facts.iter().filter(|fact| !fact.fact.is_about_server());
-    lanes.extend(of_clients.map(|fact| LaneId::Client(fact.node)));
+    // What a client states in an event of a server, such as that it begins to read, is not what the event changes.
+    if lanes.is_empty() {
+        lanes.extend(event.event.facts.iter().map(|fact| LaneId::Client(fact.node)));
+    }
     lanes.sort_unstable();
     lanes.dedup();
     lanes
