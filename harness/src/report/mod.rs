@@ -11,6 +11,7 @@
 #[cfg(feature = "cli")]
 mod bench_table;
 mod json;
+mod lane;
 mod timeline;
 mod page;
 pub mod picture;

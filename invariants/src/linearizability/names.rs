@@ -1,6 +1,5 @@
 //! How keys and values are written.
 
-use super::operation::{Operation, Response};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -25,18 +24,6 @@ impl Names {
             Some(name) => f.write_str(name),
             None => write!(f, "k{number}"),
         })
-    }
-
-    /// An operation with these names.
-    #[must_use]
-    pub fn operation(&self, operation: &Operation) -> impl fmt::Display {
-        operation.named(self)
-    }
-
-    /// A response with these names.
-    #[must_use]
-    pub fn response(&self, response: &Response) -> impl fmt::Display {
-        response.named(self)
     }
 
     /// The name of the value with this number.

@@ -231,3 +231,17 @@ impl DisplayNamed for Call {
         }
     }
 }
+
+impl Names {
+    /// An operation with these names.
+    #[must_use]
+    pub fn operation(&self, operation: &Operation) -> impl fmt::Display {
+        operation.named(self)
+    }
+
+    /// A response with these names.
+    #[must_use]
+    pub fn response(&self, response: &Response) -> impl fmt::Display {
+        response.named(self)
+    }
+}

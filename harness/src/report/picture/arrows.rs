@@ -1,6 +1,6 @@
 //! Messages, requests and replies from sender to receiver, and disk writes from start to end.
 
-use super::build::Source;
+use super::source::Source;
 use super::{Arrow, Band, Fate, LaneId, Sync};
 use crate::outcome::{MessageFate, TraceEvent, TraceLine};
 use crate::report::timeline::DescribedEvent;

@@ -1,6 +1,6 @@
 //! Faults, from begin to end.
 
-use super::build::Source;
+use super::source::Source;
 use super::{Band, LaneId};
 use crate::outcome::TraceEvent;
 use crate::plan::{FaultKind, PermanentFaultKind, Target};

@@ -5,15 +5,14 @@ use super::bands::bands;
 use super::clients::{clients_of_sessions, operations};
 use super::logs::logs;
 use super::marks::marks;
+use super::source::Source;
 use super::states::states;
 use super::story::story;
 use super::{Lane, LaneId, NextCommand, Picture};
 use crate::findings::case::ShrunkFrom;
 use crate::findings::investigate::ShrunkFinding;
 use crate::outcome::signature::FailureSignature;
-use crate::outcome::{
-    Counts, Failure, FailureCause, MessageFate, Options, Outcome, RunRecord, TraceEvent, Verdict,
-};
+use crate::outcome::{Counts, Failure, FailureCause, Options, Outcome, RunRecord, Verdict};
 use crate::plan::{Plan, file};
 use crate::report::page::{PlanSource, next_steps, page_title, shrink_summary};
 use crate::report::timeline::{DescribedEvent, describe_events, has_exact_events};
@@ -36,63 +35,6 @@ impl PictureLimits {
     pub const SHRUNK: PictureLimits = PictureLimits { events: 20_000, bytes: 850_000 };
     /// For any other run.
     pub const WHOLE: PictureLimits = PictureLimits { events: 20_000, bytes: 2_700_000 };
-}
-
-/// What all parts of a picture are built from.
-pub(super) struct Source<'a> {
-    /// The number of servers.
-    pub(super) nodes: u64,
-    /// What was planned; `None`: only facts are known.
-    pub(super) plan: Option<&'a Plan>,
-    pub(super) record: &'a RunRecord,
-    pub(super) failure: Option<&'a Failure>,
-    /// The events of the drawn part.
-    pub(super) events: &'a [DescribedEvent<'a>],
-    /// Those before it, which led to the state in which it begins.
-    pub(super) before: &'a [DescribedEvent<'a>],
-}
-
-/// How far [`Source::message_behind`] looks back.
-const MAX_DETOURS: usize = 4;
-
-impl<'a> Source<'a> {
-    /// The event in which the message arrives that leads to an event: this one, or one from which it follows on the same
-    /// server without anything else that is drawn, as a vote follows from the sync that its request caused.
-    pub(super) fn message_behind(&self, event: &'a DescribedEvent<'a>) -> Option<&'a DescribedEvent<'a>> {
-        let mut behind = event;
-        for _ in 0..MAX_DETOURS {
-            let first = behind.event.lines.first()?;
-            match first.event {
-                TraceEvent::Message { fate: MessageFate::Delivered, .. }
-                | TraceEvent::Request { .. }
-                | TraceEvent::Reply { .. } => return Some(behind),
-                TraceEvent::Sync { .. } | TraceEvent::Timer => {}
-                _ => return None,
-            }
-            behind =
-                self.event(behind.event.cause).filter(|it| it.effect.is_none() && it.step < event.step)?;
-            // Another server's event is no detour.
-            if behind.event.lines.first()?.node != first.node {
-                return None;
-            }
-        }
-        None
-    }
-
-    fn event(&self, step: u64) -> Option<&'a DescribedEvent<'a>> {
-        let position = self.events.binary_search_by_key(&step, |event| event.step).ok()?;
-        self.events.get(position)
-    }
-
-    /// When the drawn part begins and ends.
-    pub(super) fn span(&self) -> (u64, u64) {
-        let from = self.events.first().map_or(0, |event| event.event.at);
-        let last = self
-            .events
-            .iter()
-            .flat_map(|event| event.sides.iter().map(|side| side.at).chain([event.event.at]));
-        (from, last.max().unwrap_or(from))
-    }
 }
 
 /// The picture of a run that was recorded as [`Recording::PAGE`](crate::outcome::Recording::PAGE) says. A run that is

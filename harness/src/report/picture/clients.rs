@@ -1,6 +1,6 @@
 //! Client operations, and the order that broke.
 
-use super::build::Source;
+use super::source::Source;
 use super::{ClientOperation, LaneId, Precedence};
 use crate::outcome::{FailureCause, RunRecord, TraceEvent};
 use crate::report::page::{operation_result, requests_in_clash};

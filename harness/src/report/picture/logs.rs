@@ -1,6 +1,6 @@
 //! What each server's log holds at the end of the drawn part, in memory and on disk.
 
-use super::build::Source;
+use super::source::Source;
 use super::states::{cluster_after, role_name};
 use super::{LaneId, LogEntry, ServerLog};
 use crate::outcome::{EvidenceKind, Failure};

@@ -1,6 +1,6 @@
 //! Events that change something, and the sides of the clash among them.
 
-use super::build::Source;
+use super::source::Source;
 use super::{LaneId, Mark, Side};
 use crate::outcome::{TraceEvent, TraceLine};
 use crate::report::timeline::{ClashSide, DescribedEvent};

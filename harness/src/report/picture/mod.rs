@@ -5,21 +5,23 @@
 //! of simulated time. Lanes are named `n1` (a server) and `c1` (a client). `docs/pictures.md` says
 //! how they are read, and `docs/report.schema.json` describes the JSON form.
 
-mod arrows;
+mod source;
+mod states;
 mod bands;
-mod build;
-mod clients;
-mod history;
-mod logs;
+mod arrows;
 mod marks;
+mod clients;
+mod logs;
+mod story;
+mod build;
+mod history;
 mod mermaid;
+mod shiviz;
 #[cfg(feature = "perfetto")]
 pub mod perfetto;
-mod shiviz;
-mod states;
 mod step_summary;
-mod story;
 
+pub use super::lane::LaneId;
 pub use build::{PictureLimits, facts_picture, picture, shrunk_picture};
 pub use history::history_picture;
 pub use mermaid::mermaid;
@@ -32,8 +34,7 @@ use crate::outcome::COMMIT;
 use crate::outcome::signature::FailureSignature;
 use crate::plan::GENERATOR_VERSION;
 use invariants::{Index, Term, Time};
-use serde::{Serialize, Serializer};
-use std::fmt;
+use serde::Serialize;
 
 /// Version of the JSON form. It rises when a field changes its meaning or disappears.
 pub const PICTURE_VERSION: u32 = 1;
@@ -191,30 +192,6 @@ pub struct Story {
     pub when: String,
     /// The faults and the bug that made it possible.
     pub made_possible_by: Vec<String>,
-}
-
-/// A server or a client by number, displayed as `n1` or `c1`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum LaneId {
-    /// A server.
-    Server(u64),
-    /// A client.
-    Client(u64),
-}
-
-impl fmt::Display for LaneId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LaneId::Server(number) => write!(f, "n{number}"),
-            LaneId::Client(number) => write!(f, "c{number}"),
-        }
-    }
-}
-
-impl Serialize for LaneId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
 }
 
 /// A server or a client.

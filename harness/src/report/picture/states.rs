@@ -1,6 +1,6 @@
 //! What each server is, from event to event.
 
-use super::build::Source;
+use super::source::Source;
 use super::{LaneId, State};
 use crate::outcome::TraceEvent;
 use crate::report::timeline::DescribedEvent;

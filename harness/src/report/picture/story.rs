@@ -1,6 +1,6 @@
 //! The failure in four answers: what was promised, who broke it, when, and what made it possible.
 
-use super::build::Source;
+use super::source::Source;
 use super::{Arrow, Band, Fate, LaneId, Side, State, Story};
 use crate::outcome::{Failure, catalog};
 use crate::report::page::cause_lines;

@@ -1,5 +1,5 @@
 use super::arrows::arrows;
-use super::build::Source;
+use super::source::Source;
 use super::{
     Arrow, Band, Fate, LaneId, Picture, PictureLimits, bands, facts_picture, history_picture, mermaid,
     picture, shiviz,

@@ -10,7 +10,7 @@ mod formatter;
 
 pub(super) use event_group::format_number_ranges;
 
-use super::picture::LaneId;
+use super::lane::LaneId;
 use super::{with_thousands, wrap};
 use crate::outcome::{
     Actor, Evidence, Failure, LogLevel, LogLine, RunRecord, TraceEvent, TraceLine, Verdict,
