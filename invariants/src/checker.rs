@@ -100,9 +100,11 @@ impl Checker {
                     membership_safety.check_valid(CheckContext { cluster: &self.cluster, node, observed })?;
                 }
                 // A server that is listed twice counts once.
-                let deduplicated = observed.without_duplicates();
-                let observed = deduplicated.as_ref().unwrap_or(observed);
-                self.properties.check(CheckContext { cluster: &self.cluster, node, observed })?;
+                let (stated, deduplicated) = (observed, observed.without_duplicates());
+                let observed = deduplicated.as_ref().unwrap_or(stated);
+                let checked = self.properties.check(CheckContext { cluster: &self.cluster, node, observed });
+                // A violation shows the fact as it was stated.
+                checked.map_err(|violation| Box::new(Violation { second: stated.clone(), ..*violation }))?;
                 self.milestones.record_server_fact(&self.cluster, node, observed);
                 self.cluster.apply_to(position, observed);
             }

@@ -116,3 +116,28 @@ proptest! {
         prop_assert_eq!(checker.checks().count(), 0);
     }
 }
+
+/// A server that is listed twice counts once, but the violation shows what was stated.
+#[test]
+fn a_violation_shows_a_configuration_as_it_was_stated() {
+    let configuration = Box::new(Configuration {
+        joint: vec![0, 1, 2],
+        further: vec![vec![0, 0]],
+        ..Configuration::default()
+    });
+    let fact = Fact::SnapshotInstalled { last: LogId { index: 2, term: 1 }, configuration };
+    let observed = Observed { at: 0, step: 0, node: 1, fact };
+    let others: Vec<&str> = PROPERTIES.iter().map(|it| it.name).filter(|&it| it != "log-matching").collect();
+    let mut checker = Checker::with_disabled(&others).expect("properties");
+    // Another entry is committed.
+    let committed = [
+        Fact::Leads { term: 1 },
+        Fact::Appended { index: 1, term: 1, entry: Digest(1) },
+        Fact::Committed { index: 1 },
+    ];
+    for fact in committed {
+        assert_eq!(checker.observe(&Observed { at: 0, step: 0, node: 2, fact }), Ok(()));
+    }
+    let violation = checker.observe(&observed).expect_err("the entry is not committed");
+    assert_eq!(violation.second, observed);
+}
