@@ -6,7 +6,7 @@ mod sandbox;
 
 use invariants::Observed;
 use invariants::formats::{self, ParseError};
-use sandbox::{Running, Sandbox, object};
+use sandbox::{Running, Sandbox, object, verdict};
 use serde_json::Value;
 use std::fs;
 use std::io::Read;
@@ -590,14 +590,17 @@ fn forge(path: &Path, from: &str, to: &str) {
     fs::write(path, lines.collect::<String>()).unwrap();
 }
 
-/// The summary line before the digest, which may be wrapped.
-fn verdict(output: &Output) -> String {
-    let text = String::from_utf8(output.stdout.clone()).unwrap();
-    let lines: Vec<&str> = text.lines().collect();
-    let first = lines.iter().rposition(|line| line.starts_with("seeds ")).unwrap_or(lines.len());
-    let last = lines.iter().rposition(|line| line.starts_with("digest ")).unwrap_or(lines.len());
-    let wrapped = lines.get(first..last).unwrap_or_default();
-    wrapped.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
+/// What a merge says of parts that it leaves out, on standard error and on its page. The others are added.
+fn merged_without(sandbox: &Sandbox, line: &str) -> String {
+    let output = sandbox.run(line);
+    let page = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{line}: {page}");
+    let problems: String =
+        page.lines().take_while(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect();
+    assert!(problems.starts_with("NOT MERGED"), "{line}: {page}");
+    let verdict = verdict(&output);
+    let seeds = verdict.split(':').next().unwrap();
+    format!("$ {line}\n{}{problems}{seeds}", String::from_utf8_lossy(&output.stderr))
 }
 
 #[test]
@@ -621,7 +624,8 @@ fn seeds_that_were_not_run_are_reported_as_missing() {
         merge("part-2 part-3 part-1", 0),
     ];
     insta::assert_snapshot!(messages.join("\n\n"));
-    let messages = ["merge part-1 part-2 part-1", "merge part-1 nowhere"].map(|line| sandbox.rejection(line));
+    let messages =
+        ["merge part-1 part-2 part-1", "merge part-1 nowhere"].map(|line| merged_without(&sandbox, line));
     insta::assert_snapshot!(messages.join("\n"));
 }
 
@@ -641,15 +645,16 @@ fn ledgers_of_different_sweeps_are_not_merged_silently() {
     let text = String::from_utf8(mixed.stdout).unwrap();
     assert_eq!(mixed.status.code(), Some(0), "{text}");
     let both = format!("{commit}, 0123456789ab");
-    assert_eq!(message, format!("harness: the results come from different commits: {both}\n"));
+    let parts = format!("{commit} (one); 0123456789ab (two)");
+    assert_eq!(message, format!("harness: the results come from different commits: {parts}\n"));
     assert!(text.ends_with(&format!(", commits {both}\n")), "{text}");
 
-    let mut messages = vec![sandbox.rejection("merge one bug")];
+    let mut messages = vec![merged_without(&sandbox, "merge one bug")];
     let version = fs::read_to_string(&two).unwrap();
     let version =
         version.split("\"generator_version\":").nth(1).unwrap().split(',').next().unwrap().to_owned();
     forge(&two, &format!("\"generator_version\":{version}"), "\"generator_version\":2");
-    messages.push(sandbox.rejection("merge one two"));
+    messages.push(merged_without(&sandbox, "merge one two"));
     messages.push(sandbox.rejection("sweep --out two --resume"));
     messages.push(sandbox.rejection("sweep --out one --seeds 0..5 --resume"));
     messages.push(sandbox.rejection("sweep --out one --disable read-safety --resume"));
@@ -698,33 +703,6 @@ fn only_a_finished_sweep_may_be_overwritten() {
     let messages = ["sweep --seeds 0..2 --out ci", "sweep --seeds 0..2 --out ci --resume", "merge ci"]
         .map(|line| sandbox.rejection(line));
     insta::assert_snapshot!(messages.join("\n"));
-}
-
-#[test]
-fn a_machine_index_needs_the_number_of_machines() {
-    let sandbox = Sandbox::new();
-    let message_with = |variables: &[(&str, &str)]| {
-        let mut command = sandbox.command("sweep --seeds 0..4");
-        let output = command.envs(variables.iter().copied()).output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{variables:?}");
-        String::from_utf8(output.stderr).unwrap()
-    };
-    let messages = [
-        message_with(&[("JOB_COMPLETION_INDEX", "3")]),
-        message_with(&[("SLURM_ARRAY_TASK_ID", "3")]),
-        message_with(&[("CI_NODE_INDEX", "3")]),
-        message_with(&[("CI_NODE_INDEX", "0"), ("CI_NODE_TOTAL", "4")]),
-        message_with(&[("JOB_COMPLETION_INDEX", "4"), ("JOB_COMPLETIONS", "4")]),
-        message_with(&[("JOB_COMPLETION_INDEX", "four"), ("JOB_COMPLETIONS", "4")]),
-    ];
-    insta::assert_snapshot!(messages.concat());
-    // An explicit --shard wins, and so does a complete pair of variables.
-    let typed =
-        sandbox.command("sweep --seeds 0..4 --shard 1/1").env("JOB_COMPLETION_INDEX", "3").output().unwrap();
-    assert!(verdict(&typed).starts_with("seeds 0..4@"));
-    let whole = [("JOB_COMPLETION_INDEX", "3"), ("CI_NODE_INDEX", "1"), ("CI_NODE_TOTAL", "2")];
-    let whole = sandbox.command("sweep --seeds 0..4").envs(whole).output().unwrap();
-    assert!(verdict(&whole).starts_with("seeds 0..2@"));
 }
 
 #[cfg(unix)]

@@ -11,6 +11,7 @@ use harness::outcome::{NO_PANIC, Options, Verdict};
 use harness::plan::{self, Plan, SimDuration, file, generate, mutated_plan};
 use harness::report::{SweepReport, sweep_summary};
 use harness::sweep::ledger::{self, Ledger};
+use harness::sweep::merge::{Problem, merge};
 use harness::sweep::{Summary, SweepSettings, sweep};
 use harness::systems::BUILT_IN;
 use harness::systems::run::run;
@@ -96,11 +97,13 @@ fn ledger(bytes: &[u8], _: u64) -> bool {
         Err(error) => return error.is_empty(),
     };
     let accepted = read.damage.is_empty();
-    assert!(ledger::merge(vec![read.clone(), read.clone()]).is_err() || read.summary.ran.is_empty());
-    if let Ok(sum) = ledger::merge(vec![read]) {
-        assert!(!sweep_summary(&sum).is_empty());
-        assert!(serde_json::to_string(&SweepReport::of(&sum)).is_ok());
-    }
+    let folders = [folder.path().to_owned(), folder.path().to_owned()];
+    let twice = merge(&folders, &BUILT_IN).expect("it was read before");
+    assert!(twice.problems.iter().any(Problem::is_left_out) || read.summary.ran.is_empty());
+    let sum = merge(&folders[..1], &BUILT_IN).expect("it was read before").summary;
+    assert_eq!((sum.seeds, sum.digest), (twice.summary.seeds, twice.summary.digest));
+    assert!(!sweep_summary(&sum).is_empty());
+    assert!(serde_json::to_string(&SweepReport::of(&sum)).is_ok());
     accepted
 }
 
@@ -136,7 +139,7 @@ fn written_ledger() -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a folder");
     let settings =
         SweepSettings { seeds: 0..6, all_seeds: 0..6, out: folder.path().into(), ..SweepSettings::default() };
-    let lock = ledger::lock(folder.path()).expect("the ledger must not be locked");
+    let lock = ledger::lock(folder.path(), &mut |_| {}).expect("the ledger must not be locked");
     let mut ledger = Ledger::create(lock, &Summary::new(&settings)).expect("the ledger must be writable");
     let short = |plan: &Plan, options: &Options| {
         let faults =

@@ -4,6 +4,7 @@ use crate::outcome::Engine;
 use crate::plan::{Feature, Plan, SimDuration};
 use crate::report::picture::PictureForm;
 use crate::support::suggest;
+use crate::sweep::{Shard, Window};
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use invariants::Budget;
 use invariants::formats::FailedCas;
@@ -67,6 +68,9 @@ pub(super) struct SweepArgs {
     /// Seeds A to B-1, or the first N [default: 0..2000]
     #[arg(long, value_name = "A..B", value_parser = parse_seeds, allow_hyphen_values = true)]
     pub(super) seeds: Option<Range<u64>>,
+    /// A billion seeds of their own for a day, a run number or any other name; `--seeds` counts from its first one
+    #[arg(long, value_name = "NAME", value_parser = Window::named, allow_negative_numbers = true)]
+    pub(super) window: Option<Window>,
     /// Number of concurrent runs [default: one per core]
     #[arg(long, value_name = "N", value_parser = parse_jobs, allow_hyphen_values = true)]
     pub(super) jobs: Option<NonZeroUsize>,
@@ -86,7 +90,7 @@ pub(super) struct SweepArgs {
     #[arg(long)]
     pub(super) json: bool,
     /// Make half of the plans by changing those that got to rare places. The number of seeds is the number of runs
-    #[arg(long, conflicts_with_all = ["resume", "shard", "avoid"])]
+    #[arg(long, conflicts_with_all = ["resume", "shard", "avoid", "window", "corpus"])]
     pub(super) guided: bool,
     /// Write the summary to this file, too, as a page for browsers
     #[arg(long, value_name = "FILE", allow_negative_numbers = true, conflicts_with = "guided")]
@@ -98,6 +102,9 @@ pub(super) struct SweepArgs {
     /// cases]
     #[arg(long, value_name = "DIR", allow_negative_numbers = true)]
     pub(super) known: Option<PathBuf>,
+    /// Folder of plans that `merge --corpus` has collected, to replay before the seeds
+    #[arg(long, value_name = "DIR", allow_negative_numbers = true)]
+    pub(super) corpus: Option<PathBuf>,
     /// Leave out of the plans a feature without which this case does not fail; may be given several times
     #[arg(long, value_name = "CASE", allow_negative_numbers = true)]
     pub(super) avoid: Vec<PathBuf>,
@@ -365,6 +372,16 @@ pub(super) struct MergeArgs {
     /// Write the summary to this file, too, as a page for browsers
     #[arg(long, value_name = "FILE", allow_negative_numbers = true)]
     pub(super) html: Option<PathBuf>,
+    /// Folder for the sum: a part that can be merged again, with the smallest plan of each group of failures
+    #[arg(long, value_name = "DIR", allow_negative_numbers = true)]
+    pub(super) out: Option<PathBuf>,
+    /// Folder in which to collect plans for the next night: the smallest of each group of failures, and those that reached
+    /// a milestone with fewer than 5 seeds
+    #[arg(long, value_name = "DIR", allow_negative_numbers = true)]
+    pub(super) corpus: Option<PathBuf>,
+    /// Folder of an earlier result or of cases: failures unlike those in it are shown first, as new
+    #[arg(long, value_name = "DIR", allow_negative_numbers = true)]
+    pub(super) baseline: Option<PathBuf>,
     /// Folder of cases with known defects, instead of those of the sweeps
     #[arg(long, value_name = "DIR", allow_negative_numbers = true)]
     pub(super) known: Option<PathBuf>,
@@ -459,15 +476,6 @@ pub(super) struct BenchArgs {
     /// Print only one JSON object on standard output
     #[arg(long)]
     pub(super) json: bool,
-}
-
-/// One of several machines.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Shard {
-    /// Its index, from 0.
-    pub(super) index: u64,
-    /// Number of machines.
-    pub(super) count: u64,
 }
 
 #[expect(clippy::disallowed_methods, reason = "the text comes from the command line")]

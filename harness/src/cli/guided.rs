@@ -3,8 +3,9 @@
 #![expect(clippy::disallowed_types, reason = "a sweep may be limited by time, and measures its speed")]
 
 use super::exit::{INVALID_INPUT, SUCCESS, VIOLATION};
+use super::shard::DEFAULT_SEEDS;
 use super::signals::{self, STOP_REQUESTED};
-use super::sweep::{DEFAULT_OUT, DEFAULT_SEEDS, known_defects};
+use super::sweep::{DEFAULT_OUT, known_defects};
 use super::{CommandResult, arguments, catalog, paths, print, print_json, print_message};
 use crate::findings::guard::run_watched;
 use crate::findings::guided::{self, Guide, GuidedPlan};

@@ -20,6 +20,7 @@ mod replay;
 mod check;
 mod shrink;
 mod shrink_groups;
+mod scheduler;
 mod shard;
 mod sweep_ledger;
 mod sweep;

@@ -10,7 +10,7 @@ use crate::plan::file::display_path;
 use crate::report::html::write_shrunk;
 use crate::report::{self, ShrinkProgress};
 use crate::support::program::{self, shell_quote};
-use crate::sweep::{FailureGroup, FailureRecord, Summary, SweepSettings};
+use crate::sweep::{FailureGroup, FailureRecord, ShrunkPlan, Summary, SweepSettings};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -24,6 +24,8 @@ const MAX_GROUPS: usize = 10;
 pub(super) struct ShrunkGroups {
     /// One entry per shrunk failure.
     pub(super) text: String,
+    /// The shrunk plans, each with its seed.
+    pub(super) plans: Vec<(u64, ShrunkPlan)>,
     /// Commands that continue with failures that are not minimal.
     pub(super) remaining_commands: Vec<String>,
     /// The page of each shrunk failure, by its seed.
@@ -40,7 +42,7 @@ pub(super) fn shrink_each_group(summary: &Summary) -> ShrunkGroups {
     // A smaller plan may end this process, too, before its results are printed.
     let may_abort = summary.failures.iter().any(|failure| failure.signature.property == NO_ABORT);
     let settings = ShrinkSettings { jobs: sweep.jobs, max_runs: RUNS_PER_GROUP };
-    let ShrunkGroups { mut text, mut remaining_commands, mut pictures, mut write_errors } =
+    let ShrunkGroups { mut text, mut plans, mut remaining_commands, mut pictures, mut write_errors } =
         ShrunkGroups::default();
     let groups = summary.groups();
     let new_groups = groups.iter().filter(|group| group.known.is_empty());
@@ -79,6 +81,9 @@ pub(super) fn shrink_each_group(summary: &Summary) -> ShrunkGroups {
             smaller.result.runs,
             program::command(&format!("replay {}", shell_quote(&path)))
         );
+        let (faults, operations) =
+            (smaller.result.plan.faults.len() as u64, smaller.record.outcome.counts.operations);
+        plans.push((failure.seed, ShrunkPlan { path: path.clone(), faults, operations }));
         match write_shrunk(&sweep.system, &smaller, &path, &options) {
             Ok(picture) => {
                 text += &format!("  picture: {}\n", display_path(&picture));
@@ -90,7 +95,7 @@ pub(super) fn shrink_each_group(summary: &Summary) -> ShrunkGroups {
             remaining_commands.push(report::continue_sweep_shrink_command(&path, sweep));
         }
     }
-    ShrunkGroups { text, remaining_commands, pictures, write_errors }
+    ShrunkGroups { text, plans, remaining_commands, pictures, write_errors }
 }
 
 /// The failure of a group whose plan has the fewest faults; the first one of several.
@@ -119,10 +124,16 @@ mod tests {
             seed,
             plan: None,
             message: "the toast fell".into(),
+            faults: None,
+            shrunk: None,
         });
         let failures: Vec<FailureRecord> = failures.collect();
-        let group =
-            FailureGroup { signature: &signature, failures: failures.iter().collect(), known: vec![] };
+        let group = FailureGroup {
+            signature: &signature,
+            failures: failures.iter().collect(),
+            count: 40,
+            known: vec![],
+        };
         let chosen = fewest_faults(&group, &SweepSettings::default()).seed;
         let faults = |seed| generate(seed).faults.len();
         assert!(

@@ -5,7 +5,7 @@ use super::guided::guided_sweep;
 use super::paths::Paths;
 use super::shrink_groups::{ShrunkGroups, shrink_each_group};
 use super::signals::{self, STOP_REQUESTED};
-use super::sweep_ledger::{add_seeds_without_end, open_sweep};
+use super::sweep_ledger::{OpenedSweep, add_seeds_without_end, open_sweep};
 use super::{CommandResult, arguments, catalog, paths, print, print_json, print_message, shard};
 use crate::findings::avoid::{self, COUNTED_PLANS, Cause};
 use crate::findings::case;
@@ -14,19 +14,20 @@ use crate::plan::Feature;
 use crate::plan::file::{self, display_path, error_reason};
 use crate::report::html::sweep_html;
 use crate::report::{self, SweepProgress, SweepReport};
+use crate::sweep::corpus;
+use crate::sweep::ledger::Ledger;
 use crate::sweep::{self, Seeds, Summary, SweepRun, SweepSettings};
 use crate::systems::SystemInfo;
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 /// The default folder for failing plans.
 pub(super) const DEFAULT_OUT: &str = "failures";
-/// The default number of seeds.
-pub(super) const DEFAULT_SEEDS: u64 = 2_000;
 /// A sweep that cannot go on in a new process ends after so many hanging runs.
 const MAX_STUCK_PER_JOB: usize = 4;
 /// Seeds listed in a message.
@@ -44,14 +45,15 @@ pub(super) fn sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> Co
         Paths::default().add_output("--html", html)?;
     }
     let time_limit = arguments.time_limit.map(|limit| Duration::from_nanos(limit.0));
-    let part = shard::detect_shard(arguments)?;
-    let requested = arguments.seeds.clone().or_else(|| time_limit.is_none().then_some(0..DEFAULT_SEEDS));
-    let all_seeds = shard::all_seeds(requested, part)?;
+    let part = shard::detect_part(arguments)?;
+    let all_seeds = shard::requested_seeds(arguments, part.shard)?;
     let jobs = arguments.jobs.unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
     let settings = SweepSettings {
         system: *system,
-        seeds: shard::shard_seeds(&all_seeds, part)?,
+        seeds: shard::shard_seeds(&all_seeds, part.shard)?,
         all_seeds,
+        shard: part.shard,
+        window: arguments.window.clone(),
         jobs,
         time_limit,
         out,
@@ -64,34 +66,37 @@ pub(super) fn sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> Co
         records_in_flight: false,
         max_stuck: MAX_STUCK_PER_JOB * jobs.get(),
     };
-    let (mut before, mut ledger) = open_sweep(arguments, &settings)?;
+    let OpenedSweep { summary: mut before, mut ledger, is_resumed } =
+        open_sweep(arguments, &settings, part.is_scheduled)?;
     let can_restart = cfg!(unix) && ledger.is_some();
     if can_restart {
         before.settings.max_stuck = jobs.get();
     }
     paths::remove_temporary_files(&settings.out);
     signals::install_handlers("finishing the seeds in progress; a second signal ends at once")?;
+    signals::limit_grace();
     let ran_before = before.ran.clone();
-    if arguments.resume {
+    if is_resumed {
         add_seeds_without_end(&mut before)?;
         let written = ledger.as_mut().map_or(Ok(()), |ledger| ledger.write_progress(&before, true));
         written.map_err(|error| format!("the results cannot be written: {}", error_reason(&error)))?;
     }
 
+    if let Some(folder) = &arguments.corpus {
+        let runs = corpus::replay(folder, &before.settings, &before.corpus, &STOP_REQUESTED)?;
+        before.corpus.extend(runs);
+    }
     let mut progress = SweepProgress::new(&before);
-    let mut is_reported = false;
+    let mut reported = Reported::default();
     let system = *system;
     let run: SweepRun = Arc::new(move |plan, options| system.run(plan, options));
-    let summary = sweep::resume(before, run, &STOP_REQUESTED, &mut |summary| {
+    let mut summary = sweep::resume(before, run, &STOP_REQUESTED, &mut |summary| {
         progress.show(summary);
-        let written = ledger.as_mut().map_or(Ok(()), |ledger| ledger.write_progress(summary, false));
-        if let (Err(error), Some(ledger), false) = (written, &ledger, is_reported) {
-            let path = display_path(ledger.path());
-            progress.print_line(&format!(
-                "{path}: cannot be written: {}; retrying every second",
-                error_reason(&error)
-            ));
-            is_reported = true;
+        write_progress(ledger.as_mut(), summary, &progress, &mut reported);
+        if signals::is_grace_over() {
+            // The lock is removed, so that another machine need not observe it.
+            drop(ledger.take());
+            signals::exit_after_grace();
         }
     });
     progress.finish();
@@ -117,6 +122,11 @@ pub(super) fn sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> Co
         false => shrink_each_group(&summary),
     };
     write_errors.extend(shrunk.write_errors);
+    if !shrunk.plans.is_empty() {
+        summary.set_shrunk_plans(shrunk.plans);
+        let written = ledger.as_mut().map_or(Ok(()), |ledger| ledger.write_progress(&summary, true));
+        write_errors.extend(written.err().map(|error| format!("the shrunk plans: {}", error_reason(&error))));
+    }
     if let Some(html) = &arguments.html {
         let page = sweep_html(&summary, &shrunk.pictures, html);
         write_errors.extend(file::write_text(html, &page).err().map(|error| error.to_string()));
@@ -132,6 +142,39 @@ pub(super) fn sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> Co
         .for_each(|line| print_message(&format!("not minimal, continue with: {line}")));
     write_errors.iter().for_each(|line| print_message(&format!("not written: {line}")));
     Ok(code)
+}
+
+/// What was done once during a sweep.
+#[derive(Default)]
+struct Reported {
+    /// An error of the ledger was printed.
+    error: bool,
+    /// The ledger was written after the first signal.
+    stop: bool,
+}
+
+/// Writes the ledger if it is time, or if the sweep is being stopped. An error is printed once. If another process writes
+/// the ledger now, the sweep ends.
+fn write_progress(
+    ledger: Option<&mut Ledger>,
+    summary: &Summary,
+    progress: &SweepProgress,
+    reported: &mut Reported,
+) {
+    let Some(ledger) = ledger else { return };
+    let is_first_stop = signals::is_stop_requested() && !reported.stop;
+    reported.stop |= is_first_stop;
+    let Err(error) = ledger.write_progress(summary, is_first_stop) else { return };
+    let is_lost = ledger.is_lost();
+    if is_lost {
+        STOP_REQUESTED.store(true, Ordering::Relaxed);
+    }
+    if !reported.error {
+        let (path, reason) = (display_path(ledger.path()), error_reason(&error));
+        let then = if is_lost { "the sweep ends" } else { "retrying every second" };
+        progress.print_line(&format!("{path}: cannot be written: {reason}; {then}"));
+        reported.error = true;
+    }
 }
 
 /// The known defects in a folder. Without `--known` it is that of the system, if there is one.

@@ -7,25 +7,38 @@ use crate::plan::file::{display_path, error_reason};
 use crate::sweep::ledger::{self, Ledger, LedgerHeader};
 use crate::sweep::{self, Summary, SweepSettings, in_flight};
 
-/// The summary a sweep starts from, and its ledger. A sweep with `--out`, `--for`, `--resume` or `--shard` has a
-/// ledger. A finished ledger is replaced; an unfinished one must be resumed or left alone.
+/// What a sweep starts from.
+pub(super) struct OpenedSweep {
+    /// The results so far.
+    pub(super) summary: Summary,
+    /// Where the results are written.
+    pub(super) ledger: Option<Ledger>,
+    /// Whether it goes on with a sweep that was interrupted.
+    pub(super) is_resumed: bool,
+}
+
+/// Opens the ledger of a sweep. A sweep with `--out`, `--for`, `--resume` or `--shard`, or under a job scheduler, has a
+/// ledger. A finished ledger is replaced; an unfinished one must be resumed or left alone. A scheduler runs an index
+/// again that was interrupted: then the same sweep is resumed without `--resume`.
 pub(super) fn open_sweep(
     arguments: &arguments::SweepArgs,
     settings: &SweepSettings,
-) -> Result<(Summary, Option<Ledger>), String> {
+    is_scheduled: bool,
+) -> Result<OpenedSweep, String> {
     let mut fresh = Summary::new(settings);
     let has_ledger = arguments.out.is_some()
         || arguments.time_limit.is_some()
         || arguments.resume
-        || arguments.shard.is_some();
+        || arguments.shard.is_some()
+        || is_scheduled;
     if !has_ledger {
-        return Ok((fresh, None));
+        return Ok(OpenedSweep { summary: fresh, ledger: None, is_resumed: false });
     }
     fresh.settings.records_in_flight = true;
     let folder = &settings.out;
     let path = folder.join(ledger::LEDGER_FILE);
     let cannot = |error| format!("{}: cannot be written: {}", display_path(&path), error_reason(&error));
-    let lock = ledger::lock(folder)?;
+    let lock = ledger::lock(folder, &mut |message| print_message(message))?;
     let read = match ledger::read(folder, &settings.system) {
         Err(error) if !arguments.resume => {
             return Err(format!("{error}: remove the ledger, or choose another folder"));
@@ -39,22 +52,32 @@ pub(super) fn open_sweep(
                 display_path(&path)
             ));
         }
-        let ledger = Ledger::create(lock, &fresh).map_err(cannot)?;
-        return Ok((fresh, Some(ledger)));
+        let ledger = Some(Ledger::create(lock, &fresh).map_err(cannot)?);
+        return Ok(OpenedSweep { summary: fresh, ledger, is_resumed: arguments.resume });
     };
-    if !arguments.resume {
+    if read.header.merged.is_some() {
+        return Err(format!("{} is the result of a merge: choose another folder", display_path(&path)));
+    }
+    let requested = LedgerHeader::from_summary(&fresh);
+    let is_retry = is_scheduled && read.header.is_same_sweep(&requested);
+    if !arguments.resume && !is_retry {
         let contents =
             format!("{} holds {} runs of {}", display_path(&path), read.summary.seeds, read.header);
         if !read.is_finished() {
             return Err(format!("{contents} and is unfinished: add --resume, or choose another folder"));
         }
         print_message(&format!("{contents} and is finished; it is replaced"));
-        let ledger = Ledger::create(lock, &fresh).map_err(cannot)?;
-        return Ok((fresh, Some(ledger)));
+        let ledger = Some(Ledger::create(lock, &fresh).map_err(cannot)?);
+        return Ok(OpenedSweep { summary: fresh, ledger, is_resumed: arguments.resume });
     }
     report_damage(&read.damage);
-    let (stored, requested) = (&read.header, LedgerHeader::from_summary(&fresh));
-    let same_seeds = arguments.seeds.is_none() || stored.settings.seeds == requested.settings.seeds;
+    if !arguments.resume {
+        let (path, seeds) = (display_path(&path), read.summary.seeds);
+        print_message(&format!("{path}: this part was begun before and has {seeds} runs; it goes on"));
+    }
+    let stored = &read.header;
+    let is_named = arguments.seeds.is_some() || arguments.window.is_some();
+    let same_seeds = !is_named || stored.settings.seeds == requested.settings.seeds;
     if !stored.is_mergeable_with(&requested) || !same_seeds {
         return Err(format!("{} is about {stored}, and this command about {requested}", display_path(&path)));
     }
@@ -65,11 +88,11 @@ pub(super) fn open_sweep(
         ));
     }
     let time_limit = settings.time_limit.or(stored.settings.time_limit);
-    let SweepSettings { seeds, all_seeds, .. } = read.summary.settings;
-    read.summary.settings = SweepSettings { seeds, all_seeds, time_limit, ..settings.clone() };
+    let SweepSettings { seeds, all_seeds, shard, window, .. } = read.summary.settings;
+    read.summary.settings = SweepSettings { seeds, all_seeds, shard, window, time_limit, ..settings.clone() };
     let ledger = Ledger::resume(lock, &read).map_err(cannot)?;
     read.summary.settings.records_in_flight = true;
-    Ok((read.summary, Some(ledger)))
+    Ok(OpenedSweep { summary: read.summary, ledger: Some(ledger), is_resumed: true })
 }
 
 /// Finds out which of the seeds in flight ended the process of the sweep before, and adds them as failures. The others run
@@ -104,6 +127,6 @@ pub(super) fn add_seeds_without_end(summary: &mut Summary) -> Result<(), String>
 }
 
 /// Reports lines of a ledger that cannot be used.
-pub(super) fn report_damage(damage: &[String]) {
+fn report_damage(damage: &[String]) {
     damage.iter().for_each(|line| print_message(&format!("damaged: {line}; the other lines are used")));
 }

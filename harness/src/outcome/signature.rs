@@ -68,15 +68,9 @@ const FORMER_KINDS: [(&str, &str); 32] = [
 ];
 
 impl From<StoredSignature> for FailureSignature {
-    #[expect(clippy::disallowed_methods, reason = "the stored case may be of an older version")]
     fn from(stored: StoredSignature) -> FailureSignature {
         let StoredSignature { property, kind, location, roles } = stored;
-        let former = FORMER_KINDS.iter().find(|(former, _)| *former == kind);
-        let (kind, location) = match kind.split_once(" at ") {
-            Some(("panic", at)) => ("panic".to_owned(), Some(at.to_owned())),
-            _ => (former.map_or(kind, |(_, current)| (*current).to_owned()), location),
-        };
-        FailureSignature { property: current_property_name(&property).to_owned(), kind, location, roles }
+        FailureSignature::stored(&property, &kind, location, roles)
     }
 }
 
@@ -111,6 +105,23 @@ impl FailureSignature {
         };
         let (property, kind) = (failure.property.clone(), failure.cause.kind().to_owned());
         FailureSignature { property, kind, location, roles: roles_of(&failure.cause) }
+    }
+
+    /// The signature with these names, perhaps of an earlier version.
+    #[expect(clippy::disallowed_methods, reason = "the stored case may be of an older version")]
+    pub(crate) fn stored(
+        property: &str,
+        kind: &str,
+        location: Option<String>,
+        roles: Roles,
+    ) -> FailureSignature {
+        let former = FORMER_KINDS.iter().find(|(former, _)| *former == kind);
+        let (kind, location) = match kind.split_once(" at ") {
+            Some(("panic", at)) => ("panic", Some(at.to_owned())),
+            _ => (former.map_or(kind, |(_, current)| *current), location),
+        };
+        let (property, kind) = (current_property_name(property).to_owned(), kind.to_owned());
+        FailureSignature { property, kind, location, roles }
     }
 
     /// Whether its run has an end and an outcome. Otherwise it must not be repeated in this process.

@@ -157,23 +157,26 @@ pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
     let _guard = WRITE_LOCK.read().unwrap_or_else(PoisonError::into_inner);
     let attempt = || match resolve_destination(path)? {
         Destination::Stream => fs::OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes()),
-        Destination::File(path) => replace_atomically(&path, text).map(drop),
+        Destination::File(path) => replace_atomically(&path, text),
     };
     attempt().map_err(|error| write_error(path, &error))
 }
 
-/// Replaces a regular file in the same way. The new file stays open, and locked where the file system has locks.
-pub(crate) fn replace_locked(path: &Path, text: &str) -> io::Result<fs::File> {
+/// Writes a regular file in the same way.
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let _guard = WRITE_LOCK.read().unwrap_or_else(PoisonError::into_inner);
-    check_file_writable(path)?;
-    replace_atomically(&path.canonicalize()?, text)
+    match resolve_destination(path)? {
+        Destination::File(path) => replace_atomically(&path, text),
+        Destination::Stream => require_regular_file(&path.metadata()?),
+    }
 }
 
-fn replace_atomically(path: &Path, text: &str) -> io::Result<fs::File> {
+fn replace_atomically(path: &Path, text: &str) -> io::Result<()> {
     let mut file = create_temp_file(path)?;
     file.as_file_mut().write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
-    Ok(file.persist(path)?)
+    file.persist(path)?;
+    Ok(())
 }
 
 /// Rejects a path that cannot be written, before any work is done for it.

@@ -1,7 +1,7 @@
 //! A sweep as one JSON object.
 
 use crate::outcome::signature::FailureSignature;
-use crate::sweep::{Summary, Tally};
+use crate::sweep::{CorpusRun, RareThing, Summary, Tally};
 use serde::Serialize;
 use std::ops::Range;
 
@@ -16,6 +16,9 @@ pub struct SweepReport {
     pub ran: Vec<Range<u64>>,
     /// After a merge: seeds of the sweep that were not run.
     pub missing: Vec<Range<u64>>,
+    /// The window of the sweep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowReport>,
     /// Version of the plan generator.
     pub generator_version: u32,
     /// Commits the harness was built from, joined by commas.
@@ -66,20 +69,40 @@ pub struct SweepReport {
     pub passed: u64,
     /// Seeds whose exact linearizability search exceeded its budget.
     pub unknown: u64,
-    /// Seeds that violated a property.
+    /// Seeds that violated a property. A merge lists the first 200 of each group, and the one with the smallest plan.
     pub failures: Vec<FailureReport>,
     /// The same seeds, grouped by signature.
     pub groups: Vec<GroupReport>,
     /// Known defects. Their failures are among those above, and do not fail the sweep.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<KnownReport>,
+    /// Runs of plans of the corpus. They are in no other count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub corpus: Vec<CorpusRun>,
+    /// Milestones that few seeds reached, and which.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rare: Vec<RareThing>,
     /// Features left out of the plans.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
+    /// After a merge: what is wrong with the parts, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
     /// Results that could not be written, a sentence each.
     pub not_written: Vec<String>,
     /// Sum of the digests of all runs, independent of their order and partition: 16 hexadecimal digits.
     pub digest: String,
+}
+
+/// A named range of seeds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct WindowReport {
+    /// Its name.
+    pub name: String,
+    /// Its first seed.
+    pub start: u64,
+    /// One more than its last seed.
+    pub end: u64,
 }
 
 /// Checks of one property.
@@ -133,9 +156,26 @@ pub struct GroupReport {
     pub count: u64,
     /// The first of them.
     pub first_seed: u64,
+    /// After a merge: the smallest plan, if its size is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub smallest: Option<SmallestReport>,
+    /// With a baseline: whether it has no such failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_new: Option<bool>,
     /// The cases of the known defects that it shows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<String>,
+}
+
+/// The smallest plan of a group.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct SmallestReport {
+    /// The seed that it comes from.
+    pub seed: u64,
+    /// Path of the stored case.
+    pub plan: Option<String>,
+    /// Its faults.
+    pub faults: u64,
 }
 
 /// How often a known defect was seen.
@@ -162,6 +202,11 @@ impl SweepReport {
             first_seed: summary.ran.nth(0).unwrap_or(settings.seeds.start),
             ran: summary.ran.clone().into(),
             missing: summary.missing.clone().into(),
+            window: settings.window.as_ref().map(|window| WindowReport {
+                name: window.name.clone(),
+                start: window.seeds.start,
+                end: window.seeds.end,
+            }),
             generator_version: summary.generator_version,
             commit: summary.commits.join(", "),
             commits: summary.commits.clone(),
@@ -204,8 +249,16 @@ impl SweepReport {
             groups: (summary.groups().iter())
                 .map(|group| GroupReport {
                     signature: group.signature.clone(),
-                    count: group.failures.len() as u64,
+                    count: group.count,
                     first_seed: group.failures[0].seed,
+                    smallest: summary.merged.as_ref().and_then(|_| group.smallest()).map(|failure| {
+                        SmallestReport {
+                            seed: failure.seed,
+                            plan: failure.smallest_plan().map(|path| path.display().to_string()),
+                            faults: failure.plan_faults().unwrap_or_default(),
+                        }
+                    }),
+                    is_new: summary.is_new(group.signature),
                     known: group.known.iter().map(|case| (*case).to_owned()).collect(),
                 })
                 .collect(),
@@ -217,7 +270,10 @@ impl SweepReport {
                     first_seed: count.first_seed,
                 })
                 .collect(),
+            corpus: summary.corpus.clone(),
+            rare: summary.rare.clone(),
             left_out: settings.left_out.clone(),
+            problems: Vec::new(),
             not_written: Vec::new(),
             digest: format!("{:?}", summary.digest),
         }

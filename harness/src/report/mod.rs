@@ -32,7 +32,8 @@ pub use bug_table::{BugReport, ExercisedReport, bug_table, exercised_table};
 #[cfg(feature = "cli")]
 pub use guided::{GuidedFailure, GuidedReport, guided_summary};
 pub use json::{
-    FailureReport, GroupReport, KnownReport, MilestoneReport, NamedCount, PropertyReport, SweepReport,
+    FailureReport, GroupReport, KnownReport, MilestoneReport, NamedCount, PropertyReport, SmallestReport,
+    SweepReport, WindowReport,
 };
 pub use page::{
     PlanSource, case_report, case_report_without_bug, continue_shrink_command, run_page, trace_line,
@@ -42,7 +43,7 @@ pub use progress::{ShrinkProgress, SweepProgress};
 #[cfg(feature = "cli")]
 pub use survey::survey_table;
 #[cfg(feature = "cli")]
-pub use table::sweep_summary;
+pub use table::{merge_problems, sweep_summary};
 pub use timeline::{Timeline, timeline};
 
 use crate::support::program::{self, shell_quote};

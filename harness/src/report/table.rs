@@ -3,8 +3,12 @@
 use super::{format_measurement, pluralize, seed_command, with_thousands, wrap};
 use crate::findings::known::KnownDefect;
 use crate::plan::file::display_path;
+use crate::support::program::{self, shell_quote};
 use crate::support::text::{display_first_line, escape};
-use crate::sweep::{FailureGroup, FailureRecord, KnownCount, Summary, SweepSettings, Tally};
+use crate::sweep::merge::Problem;
+use crate::sweep::{
+    Baseline, CorpusFailure, FailureGroup, FailureRecord, KnownCount, Summary, SweepSettings, Tally,
+};
 use comfy_table::{CellAlignment, Table, presets};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -27,7 +31,18 @@ pub fn sweep_summary(summary: &Summary) -> String {
             writeln!(text, "{table}\n").expect("writing to a String cannot fail");
         }
     }
-    text + &failures_section(summary) + &known_section(summary) + &last_lines(summary)
+    text + &corpus_section(summary)
+        + &failures_section(summary)
+        + &known_section(summary)
+        + &last_lines(summary)
+}
+
+/// What is wrong with the parts of a merge, before the summary.
+#[must_use]
+pub fn merge_problems(problems: &[Problem]) -> String {
+    let line = |problem: &Problem| wrap(&problem.to_string(), MAX_COLUMNS, "", "    ").join("\n") + "\n";
+    let lines: String = problems.iter().map(line).collect();
+    if lines.is_empty() { lines } else { lines + "\n" }
 }
 
 fn overview_table(summary: &Summary) -> Table {
@@ -58,16 +73,12 @@ fn overview_table(summary: &Summary) -> Table {
     line("  per core", format_measurement(summary.events_per_second() / summary.cores() as f64));
     line("seeds passed", with_thousands(summary.passed));
     line("seeds undecided", with_thousands(summary.unknown));
-    line("seeds failed", with_thousands(summary.new_failures().count() as u64));
+    let (failed, known) = summary.failure_counts();
+    line("seeds failed", with_thousands(failed));
     if !summary.settings.known.is_empty() {
-        line("seeds with known defects", with_thousands(known_failures(summary)));
+        line("seeds with known defects", with_thousands(known));
     }
     table
-}
-
-/// Seeds that failed by a known defect.
-fn known_failures(summary: &Summary) -> u64 {
-    (summary.failures.len() - summary.new_failures().count()) as u64
 }
 
 fn checks_table(summary: &Summary) -> Table {
@@ -113,24 +124,68 @@ fn new_table(header: &[&str]) -> Table {
 fn failures_section(summary: &Summary) -> String {
     let mut groups = summary.groups();
     groups.retain(|group| group.known.is_empty());
+    let Some(Baseline { name, .. }) = &summary.baseline else { return group_lines(&groups, summary) };
+    let (new, others): (Vec<_>, Vec<_>) =
+        groups.into_iter().partition(|group| summary.is_new(group.signature) == Some(true));
+    let title = |title: &str, groups: &[FailureGroup<'_>]| match groups.is_empty() {
+        true => String::new(),
+        false => format!("{title} {}:\n\n", escape(name)) + &group_lines(groups, summary),
+    };
+    let new_lines = match new.is_empty() {
+        true => format!("NEW: nothing that is not in {}\n\n", escape(name)),
+        false => title("NEW, not in", &new),
+    };
+    new_lines + &title("As in", &others)
+}
+
+/// These groups by property, each with its commands.
+fn group_lines(groups: &[FailureGroup<'_>], summary: &Summary) -> String {
     let mut text = String::new();
     for groups in groups.chunk_by(|one, other| one.signature.property == other.signature.property) {
-        let count: usize = groups.iter().map(|group| group.failures.len()).sum();
-        text += &format!(
-            "{}: violated by {}\n",
-            groups[0].signature.property,
-            pluralize(count as u64, "seed", "seeds")
-        );
+        let count = groups.iter().fold(0, |sum: u64, group| sum.saturating_add(group.count));
+        text +=
+            &format!("{}: violated by {}\n", groups[0].signature.property, pluralize(count, "seed", "seeds"));
         for group in groups {
             if groups.len() > 1 {
-                let count = pluralize(group.failures.len() as u64, "seed", "seeds");
+                let count = pluralize(group.count, "seed", "seeds");
                 text += &format!("  {count} by: {}\n", group.signature.conflict());
             }
             text += &group_members(group, &summary.settings);
+            if summary.merged.is_some() {
+                text += &smallest_line(group);
+            }
         }
         text.push('\n');
     }
     text
+}
+
+/// The plans of the corpus: how many ran, which fail, and which no longer do.
+fn corpus_section(summary: &Summary) -> String {
+    let count = |count: usize| pluralize(count as u64, "plan", "plans");
+    if summary.corpus.is_empty() {
+        return String::new();
+    }
+    let failures: Vec<&CorpusFailure> = summary.corpus_failures().collect();
+    let mut text = format!("corpus: {} replayed, {} failed\n", count(summary.corpus.len()), failures.len());
+    for CorpusFailure { signature, message, plan } in failures {
+        text += &format!("  {signature}: {}\n", display_first_line(message));
+        text += &format!("    {}\n", program::command(&format!("replay {}", shell_quote(plan))));
+    }
+    for run in summary.corpus.iter().filter(|run| run.failed_before && run.failure.is_none()) {
+        text +=
+            &format!("  {} failed before and passes now: if it is mended, remove it\n", escape(&run.name));
+    }
+    text + "\n"
+}
+
+/// Where the smallest plan of a group is.
+fn smallest_line(group: &FailureGroup<'_>) -> String {
+    let Some(failure) = group.smallest() else { return String::new() };
+    let faults = pluralize(failure.plan_faults().unwrap_or_default(), "fault", "faults");
+    let path = failure.smallest_plan().map(|path| format!(", in {}", display_path(path))).unwrap_or_default();
+    let shrunk = if failure.shrunk.is_some() { ", shrunk" } else { "" };
+    format!("  the smallest plan is of seed {}{shrunk}: {faults}{path}\n", failure.seed)
 }
 
 /// How often each known defect was seen.
@@ -165,8 +220,9 @@ fn group_members(group: &FailureGroup<'_>, settings: &SweepSettings) -> String {
         }
     }
     let more = group.failures.get(MAX_NAMED_SEEDS..).unwrap_or_default();
-    if !more.is_empty() {
-        let (count, out) = (with_thousands(more.len() as u64), list_folders(more, &settings.out));
+    let unnamed = group.count.saturating_sub(group.failures.len().min(MAX_NAMED_SEEDS) as u64);
+    if unnamed > 0 {
+        let (count, out) = (with_thousands(unnamed), list_folders(more, &settings.out));
         text += &match more.iter().filter(|failure| failure.plan.is_none()).count() as u64 {
             0 => format!("  and {count} more in {out}\n"),
             unwritten => {
@@ -252,15 +308,17 @@ fn last_lines(summary: &Summary) -> String {
     let end = if summary.cut_short { " (ended early)" } else { "" };
     let bug = summary.settings.bug.as_ref().map(|bug| format!(" with the bug {bug}")).unwrap_or_default();
     let (unseen, unchecked) = (summary.never_seen(), summary.never_checked());
-    let (failed, known) = (summary.new_failures().count(), known_failures(summary));
+    let (failed, known) = summary.failure_counts();
     let has_failed = failed > 0;
+    let in_corpus = summary.corpus_failures().count();
     let mut verdict = match failed {
+        0 if in_corpus > 0 => format!("no violation, but {in_corpus} in the corpus"),
         0 if known > 0 => "no new violation".to_owned(),
         0 if summary.seeds == 0 => "no seed was run".to_owned(),
         0 if !summary.missing.is_empty() => "no violation in these".to_owned(),
         0 if summary.unknown > 0 || !unseen.is_empty() || !unchecked.is_empty() => "no violation".to_owned(),
         0 => "all properties hold".to_owned(),
-        failures => format!("{} failed", pluralize(failures as u64, "seed", "seeds")),
+        failures => format!("{} failed", pluralize(failures, "seed", "seeds")),
     };
     if summary.unknown > 0 && !has_failed {
         verdict += &format!(", {} undecided", with_thousands(summary.unknown));
@@ -281,8 +339,10 @@ fn last_lines(summary: &Summary) -> String {
     let verdict = format!("seeds {ran}@{version}{bug}{left_out}{end}: {verdict}");
     let verdict = wrap(&verdict, MAX_COLUMNS, "", "    ").join("\n");
     let unsupported = left_out_lines(summary);
+    let window = summary.settings.window.as_ref();
+    let window = window.map(|window| escape(&window.to_string()).into_owned() + "\n").unwrap_or_default();
     format!(
-        "{canary}{missing}{stuck}{unsupported}{verdict}\ndigest {:?}, {commit} {}\n",
+        "{canary}{missing}{stuck}{unsupported}{window}{verdict}\ndigest {:?}, {commit} {}\n",
         summary.digest,
         summary.commits.join(", ")
     )

@@ -47,6 +47,8 @@ fn summary_of(failures: u64) -> Summary {
         seed,
         plan: Some(format!("failures/seed-{seed}.toml").into()),
         message: MESSAGE.into(),
+        faults: None,
+        shrunk: None,
     };
     Summary {
         seeds: 2_000,

@@ -4,25 +4,29 @@
 //! the seeds so far and their sums. Former versions appended a batch per second, so a reader adds up all batches. Each
 //! line has the settings of its sweep and a checksum: a damaged line does not affect the others.
 
-use super::SweepSettings;
+mod stored;
+
+use super::lock::{FolderLock, LockError, LockTiming};
+use super::parts::{AskedSeeds, MergedParts, Shards};
 use super::seeds::Seeds;
-use super::summary::{Summary, Tally};
+use super::summary::Summary;
+use super::{Shard, SweepSettings};
 use crate::outcome::COMMIT;
-use crate::plan::FaultKind;
 use crate::plan::file::{self, display_path, error_reason};
 use crate::support::text::escape;
 use crate::systems::{BUILT_IN, SystemInfo};
-use invariants::{current_milestone_name, current_property_name};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs;
 use std::io::{self, ErrorKind};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use stored::ReadBatch;
 
 /// Name of the file in its folder.
 pub const LEDGER_FILE: &str = "ledger.jsonl";
+/// Name of the lock in its folder, while a sweep writes it.
+pub const LOCK_FILE: &str = "ledger.lock";
 /// Name of the copy of a damaged ledger when its sweep is resumed.
 const DAMAGED_LEDGER_FILE: &str = "ledger.damaged";
 /// Upper bound for the duration of a sweep: a hundred years.
@@ -46,6 +50,9 @@ pub struct LedgerHeader {
     /// The settings, except those of the machine.
     #[serde(flatten)]
     pub settings: SweepSettings,
+    /// After a merge: the parts. Such a ledger is not resumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<MergedParts>,
 }
 
 impl LedgerHeader {
@@ -57,6 +64,7 @@ impl LedgerHeader {
             commit: summary.commits.last().map_or(COMMIT, String::as_str).to_owned(),
             system: summary.settings.system.full_name(),
             settings: summary.settings.clone(),
+            merged: summary.merged.clone(),
         }
     }
 
@@ -72,7 +80,8 @@ impl LedgerHeader {
     }
 
     /// Whether the two describe one sweep. It may have been resumed with another time limit or commit.
-    fn is_same_sweep(&self, other: &LedgerHeader) -> bool {
+    #[must_use]
+    pub fn is_same_sweep(&self, other: &LedgerHeader) -> bool {
         let seeds =
             |header: &LedgerHeader| (header.settings.seeds.clone(), header.settings.all_seeds.clone());
         self.is_mergeable_with(other) && seeds(self) == seeds(other)
@@ -86,6 +95,9 @@ impl fmt::Display for LedgerHeader {
             write!(f, "{}, ", escape(&self.system))?;
         }
         write!(f, "seeds {}@{}", Seeds::from(seeds.clone()), self.generator_version)?;
+        if let Some(window) = &self.settings.window {
+            write!(f, " of the window {}", escape(&window.name))?;
+        }
         match bug {
             Some(bug) => write!(f, " with the bug {}", escape(bug))?,
             None => write!(f, " without a bug")?,
@@ -101,20 +113,18 @@ impl fmt::Display for LedgerHeader {
     }
 }
 
-/// The results of some seeds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// The results of some seeds, as they are written.
+#[derive(Serialize)]
 struct Batch {
-    #[serde(alias = "head")]
     header: LedgerHeader,
     #[serde(flatten)]
     sums: Summary,
 }
 
-/// A line of a ledger.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A line of a ledger, as it is written.
+#[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 enum LedgerEntry {
-    #[serde(alias = "head")]
     Header(Box<LedgerHeader>),
     Batch(Box<Batch>),
 }
@@ -130,52 +140,6 @@ impl LedgerEntry {
         let text = serde_json::to_string(self)?;
         let sum = checksum(text.as_bytes());
         Ok(text + &sum)
-    }
-
-    fn from_line(line: &[u8]) -> Result<Batch, String> {
-        let (text, sum) = line
-            .split_last_chunk::<10>()
-            .filter(|(_, sum)| sum[0] == b'\t')
-            .ok_or("the line has no checksum")?;
-        if sum != checksum(text).as_bytes() {
-            return Err("the line does not match its checksum".into());
-        }
-        let entry = serde_json::from_slice(text)
-            .map_err(|error| format!("the line is not a ledger entry: error in column {}", error.column()))?;
-        let mut batch = match entry {
-            LedgerEntry::Header(header) => Batch { header: *header, sums: Summary::default() },
-            LedgerEntry::Batch(batch) => *batch,
-        };
-        batch.use_current_names();
-        if batch.is_plausible() { Ok(batch) } else { Err("its numbers are impossible".into()) }
-    }
-}
-
-impl Batch {
-    /// Replaces former names of properties, milestones and faults, so that ledgers of older versions can be added.
-    fn use_current_names(&mut self) {
-        let rename_all = |tallies: &mut [Tally], current_name: fn(&str) -> &str| {
-            tallies.iter_mut().for_each(|tally| tally.name = current_name(&tally.name).to_owned().into());
-        };
-        rename_all(&mut self.sums.checks, current_property_name);
-        rename_all(&mut self.sums.milestones, current_milestone_name);
-        rename_all(&mut self.sums.faults, FaultKind::current_name);
-        let disabled = self.header.settings.disabled.iter_mut();
-        disabled.for_each(|name| *name = current_property_name(name).to_owned());
-    }
-
-    /// Whether the numbers are possible: ordered ranges, a bounded duration, seeds of this sweep, and no more verdicts
-    /// than seeds. Sums that would overflow saturate.
-    fn is_plausible(&self) -> bool {
-        let Batch { header: LedgerHeader { settings, .. }, sums } = self;
-        let in_order = |seeds: &Range<u64>| seeds.start <= seeds.end;
-        let verdicts = [sums.passed, sums.unknown, sums.failures.len() as u64];
-        let verdicts = verdicts.iter().try_fold(0, |sum: u64, count| sum.checked_add(*count));
-        in_order(&settings.seeds)
-            && in_order(&settings.all_seeds)
-            && sums.elapsed < MAX_DURATION
-            && sums.ran.difference(&Seeds::from(settings.seeds.clone())).is_empty()
-            && verdicts.is_some_and(|sum| sum <= sums.ran.count())
     }
 }
 
@@ -194,7 +158,7 @@ pub struct LedgerContents {
 
 /// Exclusive access to a ledger.
 pub struct LedgerLock {
-    file: File,
+    lock: FolderLock,
     path: PathBuf,
 }
 
@@ -205,45 +169,34 @@ pub struct Ledger {
     next_write: Duration,
 }
 
-/// Locks the ledger in a folder. Creates folder and file if needed.
+/// Locks the ledger in a folder, which is created if needed. `wait` is called with a message if another machine may be
+/// writing it and has to be observed.
 ///
 /// # Errors
 ///
 /// If another sweep has the lock, or the file cannot be written.
-pub fn lock(folder: &Path) -> Result<LedgerLock, String> {
+pub fn lock(folder: &Path, wait: &mut dyn FnMut(&str)) -> Result<LedgerLock, String> {
     let path = folder.join(LEDGER_FILE);
-    let cannot = |verb, error: io::Error| {
-        format!("{}: cannot be {verb}: {}", display_path(&path), error_reason(&error))
-    };
-    let opened = fs::create_dir_all(folder)
-        .and_then(|()| file::check_file_writable(&path))
-        .and_then(|()| OpenOptions::new().read(true).append(true).create(true).open(&path));
-    let file = opened.map_err(|error| cannot("written", error))?;
-    // The operating system releases the lock when the process ends, even if it is killed.
-    let is_locked = match file.try_lock() {
-        Ok(()) => true,
-        Err(TryLockError::WouldBlock) => false,
-        // A file system without locks does not prevent a sweep.
-        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => true,
-        Err(TryLockError::Error(error)) => return Err(cannot("locked", error)),
-    };
-    let lock = LedgerLock { file, path };
-    // If the file was replaced before it was locked here, another sweep has locked the new one.
-    if is_locked && lock.check_in_place().is_ok() {
-        return Ok(lock);
+    let cannot =
+        |error: io::Error| format!("{}: cannot be written: {}", display_path(&path), error_reason(&error));
+    fs::create_dir_all(folder).and_then(|()| file::check_file_writable(&path)).map_err(cannot)?;
+    match FolderLock::take(&folder.join(LOCK_FILE), LockTiming::USUAL, wait) {
+        Ok(lock) => Ok(LedgerLock { lock, path }),
+        Err(LockError::File(error)) => Err(cannot(error)),
+        Err(LockError::Held(by)) => Err(format!(
+            "another sweep is writing {}: {by}; wait until it ends, or choose another folder",
+            display_path(&path)
+        )),
     }
-    let path = display_path(&lock.path);
-    Err(format!("another sweep is writing {path}: wait until it ends, or choose another folder"))
 }
 
 impl LedgerLock {
-    /// Fails if the file was removed or replaced: nobody would find what is written.
-    fn check_in_place(&self) -> io::Result<()> {
-        let moved = || io::Error::other("it was removed or replaced during the sweep");
-        let at_path = self.path.metadata().map_err(|_| moved())?;
-        let is_same =
-            file::file_id(&self.path, &at_path)? == file::file_id(&self.path, &self.file.metadata()?)?;
-        if is_same { Ok(()) } else { Err(moved()) }
+    /// Fails if the lock was removed or replaced: another process may be writing.
+    fn check(&self) -> io::Result<()> {
+        match self.lock.is_held()? {
+            true => Ok(()),
+            false => Err(io::Error::other("it was removed or replaced during the sweep")),
+        }
     }
 }
 
@@ -288,9 +241,8 @@ impl Ledger {
         written
     }
 
-    /// Replaces the file. The new one is locked before it gets its name.
-    fn replace(&mut self, summary: &Summary) -> io::Result<()> {
-        self.lock.check_in_place()?;
+    fn replace(&self, summary: &Summary) -> io::Result<()> {
+        self.lock.check()?;
         let header = LedgerHeader::from_summary(summary);
         let of_commit = |commit: &String| LedgerHeader { commit: commit.clone(), ..header.clone() };
         let mut entries: Vec<_> =
@@ -299,8 +251,13 @@ impl Ledger {
             entries.push(LedgerEntry::Batch(Box::new(Batch { header, sums: summary.clone() })));
         }
         let lines = entries.iter().map(LedgerEntry::to_line).collect::<io::Result<String>>()?;
-        self.lock.file = file::replace_locked(&self.lock.path, &lines)?;
-        Ok(())
+        file::replace(&self.lock.path, &lines)
+    }
+
+    /// Whether its lock was removed or replaced: what this process writes is lost.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.lock.lock.is_held().is_ok_and(|is_held| !is_held)
     }
 
     /// Its path.
@@ -329,6 +286,15 @@ fn built_in_system() -> String {
 ///
 /// If no line can be read, or the ledger is about another system.
 pub fn read(folder: &Path, system: &SystemInfo) -> Result<Option<LedgerContents>, String> {
+    read_listing(folder, system, usize::MAX)
+}
+
+/// The same, with at most `max_listed` failures of each group; the others are counted.
+pub(super) fn read_listing(
+    folder: &Path,
+    system: &SystemInfo,
+    max_listed: usize,
+) -> Result<Option<LedgerContents>, String> {
     let path = folder.join(LEDGER_FILE);
     if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         return Ok(None);
@@ -340,7 +306,7 @@ pub fn read(folder: &Path, system: &SystemInfo) -> Result<Option<LedgerContents>
     // A last line without a line break is torn: a former version was killed while appending it.
     let lines = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
     for (number, line) in (1..).zip(lines) {
-        let added = LedgerEntry::from_line(line)
+        let added = ReadBatch::from_line(line, max_listed)
             .and_then(|batch| contents.get_or_insert_with(|| empty_contents(folder, &batch)).add(batch));
         damage.extend(added.err().map(|error| format!("{}:{number}: {error}", display_path(&path))));
     }
@@ -354,6 +320,12 @@ pub fn read(folder: &Path, system: &SystemInfo) -> Result<Option<LedgerContents>
         Some(mut read) => {
             read.summary.settings.system = *system;
             read.summary.failures.sort_by_key(|failure| failure.seed);
+            // The folder may have another name than when it was written, or be on another machine. A merged result has some
+            // of the plans only.
+            let is_merged = read.header.merged.is_some();
+            for failure in &mut read.summary.failures {
+                failure.move_files(|path| !is_merged || path.exists(), folder);
+            }
             Ok(Some(LedgerContents { damage, ..read }))
         }
         None if damage.is_empty() => Ok(None),
@@ -362,7 +334,7 @@ pub fn read(folder: &Path, system: &SystemInfo) -> Result<Option<LedgerContents>
 }
 
 /// The contents before this line, the first.
-fn empty_contents(folder: &Path, Batch { header, .. }: &Batch) -> LedgerContents {
+fn empty_contents(folder: &Path, ReadBatch { header, .. }: &ReadBatch) -> LedgerContents {
     let settings = SweepSettings { out: folder.to_owned(), ..header.settings.clone() };
     let summary = Summary { settings, generator_version: header.generator_version, ..Summary::default() };
     LedgerContents { folder: folder.to_owned(), header: header.clone(), summary, damage: Vec::new() }
@@ -385,8 +357,24 @@ impl LedgerContents {
         self.header.settings.time_limit.is_some_and(is_short) && !self.remaining().is_empty()
     }
 
+    /// What a merged ledger would say of this part.
+    pub(super) fn as_merged(&self) -> MergedParts {
+        let SweepSettings { seeds, all_seeds, time_limit, shard, window, .. } = &self.header.settings;
+        let window = window.as_ref().map(|window| window.name.clone());
+        self.header.merged.clone().unwrap_or_else(|| MergedParts {
+            parts: 1,
+            asked: vec![AskedSeeds { window, seeds: all_seeds.clone() }],
+            limited: time_limit.iter().map(|_| seeds.clone()).collect(),
+            ended_early: self.ended_early(),
+            shards: shard.map(|Shard { index, count }| Shards {
+                indexes: Seeds::from(index..index.saturating_add(1)),
+                count,
+            }),
+        })
+    }
+
     /// Adds a line, unless it contradicts the others.
-    fn add(&mut self, Batch { header, mut sums }: Batch) -> Result<(), String> {
+    fn add(&mut self, ReadBatch { header, mut sums }: ReadBatch) -> Result<(), String> {
         if !header.is_same_sweep(&self.header) {
             return Err(format!("it is about {header}, but the lines above are about {}", self.header));
         }
@@ -400,64 +388,6 @@ impl LedgerContents {
         self.header = header;
         Ok(())
     }
-}
-
-/// Adds the results of several sweeps, in the order of their seeds.
-///
-/// # Errors
-///
-/// If their settings differ, or two of them ran the same seed.
-pub fn merge(mut reads: Vec<LedgerContents>) -> Result<Summary, String> {
-    reads.sort_by_key(|read| read.header.settings.seeds.start);
-    for (number, read) in reads.iter().enumerate() {
-        for other in &reads[..number] {
-            let (folder, before) = (display_path(&read.folder), display_path(&other.folder));
-            if !read.header.is_mergeable_with(&other.header) {
-                let (header, other) = (&read.header, &other.header);
-                return Err(format!(
-                    "{folder} cannot be merged with {before}: it is about {header}, and the other about {other}"
-                ));
-            }
-            let twice = read.summary.ran.intersection(&other.summary.ran);
-            if !twice.is_empty() {
-                return Err(format!("the seeds {twice} were swept twice: in {before} and in {folder}"));
-            }
-        }
-    }
-    let missing = missing_seeds(&reads);
-    let mut reads = reads.into_iter();
-    let first = reads.next().ok_or("there are no results to merge")?;
-    let mut sum = Summary { cut_short: first.ended_early(), ..first.summary };
-    for read in reads {
-        sum.cut_short |= read.ended_early();
-        for defect in read.header.settings.known {
-            if !sum.settings.known.contains(&defect) {
-                sum.settings.known.push(defect);
-            }
-        }
-        let (seeds, more) = (&mut sum.settings.seeds, &read.header.settings.seeds);
-        *seeds = seeds.start.min(more.start)..seeds.end.max(more.end);
-        sum.add(read.summary);
-    }
-    sum.failures.sort_by_key(|failure| failure.seed);
-    sum.cut_short |= !missing.is_empty();
-    Ok(Summary { missing, ..sum })
-}
-
-/// Seeds of the sweep that were not run. With a time limit, the seeds of a machine after the last one it ran are not
-/// missing.
-fn missing_seeds(reads: &[LedgerContents]) -> Seeds {
-    let mut ran = Seeds::default();
-    reads.iter().for_each(|read| ran.insert_all(&read.summary.ran));
-    let ranges = reads.iter().map(|read| &read.header.settings.all_seeds);
-    let all = ranges.cloned().reduce(|all, more| all.start.min(more.start)..all.end.max(more.end));
-    let mut missing = Seeds::from(all.unwrap_or(0..0)).difference(&ran);
-    let settings = reads.iter().map(|read| &read.header.settings);
-    for SweepSettings { seeds, .. } in settings.filter(|settings| settings.time_limit.is_some()) {
-        let last = ran.intersection(&Seeds::from(seeds.clone())).end().unwrap_or(seeds.start);
-        missing = missing.difference(&Seeds::from(last..seeds.end));
-    }
-    missing
 }
 
 #[cfg(test)]

@@ -6,16 +6,27 @@
 #![expect(clippy::disallowed_types, reason = "a sweep may be limited by time, and measures its speed")]
 
 mod seeds;
+mod window;
+mod parts;
+mod failures;
+mod rare;
 mod summary;
 mod seed_runner;
 pub mod in_flight;
 mod workers;
+mod lock;
 pub mod ledger;
+pub mod merge;
+pub mod corpus;
 
 pub use crate::outcome::HARNESS_PANIC;
+pub use failures::{CorpusFailure, CorpusRun, FailureGroup, FailureRecord, ShrunkPlan, UnlistedFailures};
+pub use parts::{AskedSeeds, MergedParts, Shards};
+pub use rare::{RARE_BELOW, RareThing};
 pub use seed_runner::SweepRun;
 pub use seeds::Seeds;
-pub use summary::{FailureGroup, FailureRecord, KnownCount, Summary, Tally};
+pub use summary::{Baseline, KnownCount, Summary, Tally};
+pub use window::{WINDOW_SEEDS, Window};
 
 use crate::findings::guard::HANG_AFTER;
 use crate::findings::known::KnownDefect;
@@ -25,6 +36,7 @@ use crate::plan::{Feature, Plan};
 use crate::systems::{BUILT_IN, SystemInfo};
 use seed_runner::SeedRunner;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -44,6 +56,12 @@ pub struct SweepSettings {
     /// The seeds of all machines together; the same as `seeds` on a single machine.
     #[serde(alias = "shared")]
     pub all_seeds: Range<u64>,
+    /// Which part of them this machine runs, if there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// The window that they are in.
+    #[serde(default, with = "window::by_name", skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
     /// Concurrent runs.
     #[serde(skip, default = "one_job")]
     pub jobs: NonZeroUsize,
@@ -79,6 +97,31 @@ pub struct SweepSettings {
     pub max_stuck: usize,
 }
 
+/// One of several machines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Shard {
+    /// Its index, from 0.
+    pub index: u64,
+    /// Number of machines.
+    pub count: u64,
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.index.saturating_add(1), self.count)
+    }
+}
+
+impl Shard {
+    /// Its seeds.
+    #[must_use]
+    pub fn seeds(&self, all: &Range<u64>) -> Range<u64> {
+        let length = u128::from(all.end - all.start);
+        let place = |index: u64| all.start + (length * u128::from(index) / u128::from(self.count)) as u64;
+        place(self.index)..place(self.index + 1)
+    }
+}
+
 const fn hang_after() -> Duration {
     HANG_AFTER
 }
@@ -102,6 +145,8 @@ impl Default for SweepSettings {
             system: BUILT_IN,
             seeds: 0..0,
             all_seeds: 0..0,
+            shard: None,
+            window: None,
             jobs: one_job(),
             time_limit: None,
             out: PathBuf::new(),

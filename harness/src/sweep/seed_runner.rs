@@ -1,7 +1,8 @@
 //! Runs one seed of a sweep; a failure is confirmed by further runs before it is reported.
 
 use super::SweepSettings;
-use super::summary::{FailureRecord, SeedResult};
+use super::failures::FailureRecord;
+use super::summary::SeedResult;
 use crate::findings::determinism::differs_on_a_fresh_thread;
 use crate::findings::investigate::{Finding, investigate};
 use crate::outcome::{Failure, Options, Outcome, RunProgress, RunRecord, Verdict};
@@ -70,8 +71,14 @@ impl SeedRunner {
             false => self.write_case(&finding).map(Some),
         };
         let message = finding.failure.cause.to_string();
-        let record =
-            FailureRecord { signature, seed, message, plan: written.as_ref().ok().cloned().flatten() };
+        let record = FailureRecord {
+            signature,
+            seed,
+            message,
+            plan: written.as_ref().ok().cloned().flatten(),
+            faults: Some(finding.plan.faults.len() as u64),
+            shrunk: None,
+        };
         let verdict = Verdict::Failed(Box::new(finding.failure));
         let outcome = finding.outcome.map(|outcome| Outcome { verdict, ..outcome });
         SeedResult { seed, outcome, failure: Some(record), write_error: written.err() }

@@ -1,6 +1,11 @@
 //! The sums over the runs of a sweep.
 
 use super::SweepSettings;
+use super::failures::{
+    self, CorpusFailure, CorpusRun, FailureGroup, FailureRecord, ShrunkPlan, UnlistedFailures,
+};
+use super::parts::MergedParts;
+use super::rare::{self, RARE_BELOW, RareThing};
 use super::seeds::Seeds;
 use crate::findings::known::KnownDefect;
 use crate::outcome::signature::FailureSignature;
@@ -9,8 +14,7 @@ use crate::plan::GENERATOR_VERSION;
 use invariants::Digest;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Milestones that every sweep must reach, and what is reported if one is missing.
@@ -20,7 +24,7 @@ const REQUIRED_MILESTONES: [(&str, &str); 3] =
 const MIN_SEEDS_FOR_COVERAGE: u64 = 1_000;
 
 /// The results of a sweep so far. A ledger stores the seeds and their sums.
-#[derive(Clone, Default, Debug, Serialize, Deserialize)]
+#[derive(Clone, Default, Debug, Serialize)]
 pub struct Summary {
     /// The settings.
     #[serde(skip)]
@@ -42,23 +46,30 @@ pub struct Summary {
     /// Total counts.
     pub counts: Counts,
     /// Checks of each property.
-    #[serde(alias = "looked")]
     pub checks: Vec<Tally>,
     /// Each milestone reached.
     pub milestones: Vec<Tally>,
+    /// Milestones that few seeds reached, and which.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rare: Vec<RareThing>,
+    /// Runs of plans of the corpus, which are in no other sum.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub corpus: Vec<CorpusRun>,
     /// Each kind of fault injected.
     pub faults: Vec<Tally>,
     /// Seeds in which all properties held.
-    #[serde(alias = "kept")]
     pub passed: u64,
     /// Seeds whose exact linearizability search exceeded its budget.
     pub unknown: u64,
-    /// Seeds that violated a property, ascending.
+    /// Seeds that violated a property, ascending. After a merge the first ones of each group.
     pub failures: Vec<FailureRecord>,
+    /// Seeds that violated a property and are only counted, after a merge.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unlisted: Vec<UnlistedFailures>,
     /// Sum of the digests of all runs, each with its seed: independent of order and partition.
     pub digest: Digest,
     /// Elapsed real time. No verdict depends on it.
-    #[serde(rename = "seconds", with = "seconds")]
+    #[serde(rename = "seconds", serialize_with = "seconds::serialize")]
     pub elapsed: Duration,
     /// Whether it ended before its seeds or its time were used up.
     #[serde(skip)]
@@ -67,24 +78,43 @@ pub struct Summary {
     #[serde(skip)]
     pub stuck: usize,
     /// Workers that missed the canary.
-    #[serde(alias = "blind")]
     pub canaries_missed: u64,
+    /// After a merge: its parts.
+    #[serde(skip)]
+    pub merged: Option<MergedParts>,
+    /// What failed before; the others are new.
+    #[serde(skip)]
+    pub baseline: Option<Baseline>,
     /// Why the first plan that could not be written in this session could not.
     #[serde(skip)]
     pub first_write_error: Option<String>,
 }
 
+/// The failures of an earlier sweep.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Baseline {
+    /// Where they come from.
+    pub name: String,
+    /// How they failed.
+    pub signatures: BTreeSet<FailureSignature>,
+}
+
 /// A duration as a number of seconds.
-mod seconds {
+pub(super) mod seconds {
     use serde::de::{Deserialize, Deserializer, Error};
     use serde::ser::Serializer;
     use std::time::Duration;
 
-    pub(super) fn serialize<S: Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::sweep) fn serialize<S: Serializer>(
+        elapsed: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(elapsed.as_secs_f64())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    pub(in crate::sweep) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
         Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
@@ -111,32 +141,6 @@ impl From<Tally> for (Cow<'static, str>, u64, u64) {
     fn from(Tally { name, count, seeds }: Tally) -> Self {
         (name, count, seeds)
     }
-}
-
-/// A seed that violated a property.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct FailureRecord {
-    /// How it failed.
-    #[serde(flatten)]
-    pub signature: FailureSignature,
-    /// The seed.
-    pub seed: u64,
-    /// Path of the stored case; `None` if it could not be written.
-    pub plan: Option<PathBuf>,
-    /// What is wrong, in a sentence.
-    #[serde(alias = "sentence")]
-    pub message: String,
-}
-
-/// Failures with the same signature.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct FailureGroup<'a> {
-    /// The signature.
-    pub signature: &'a FailureSignature,
-    /// The failures, by ascending seed; never empty.
-    pub failures: Vec<&'a FailureRecord>,
-    /// The cases of the known defects that it shows.
-    pub known: Vec<&'a str>,
 }
 
 /// How often a sweep saw a known defect.
@@ -182,13 +186,48 @@ impl Summary {
             groups.entry(&failure.signature).or_default().push(failure);
         }
         let known = |signature| self.settings.known_as(signature).map(|known| known.case.as_str()).collect();
-        let group = |(signature, failures)| FailureGroup { signature, failures, known: known(signature) };
+        let group = |(signature, failures): (_, Vec<_>)| {
+            let count = (failures.len() as u64).saturating_add(self.unlisted_of(signature));
+            FailureGroup { signature, failures, count, known: known(signature) }
+        };
         groups.into_iter().map(group).collect()
     }
 
-    /// The failures that show no known defect.
+    /// Failures of a group that are only counted.
+    fn unlisted_of(&self, signature: &FailureSignature) -> u64 {
+        self.unlisted.iter().find(|group| group.signature == *signature).map_or(0, |group| group.count)
+    }
+
+    /// The listed failures that show no known defect.
     pub fn new_failures(&self) -> impl Iterator<Item = &FailureRecord> {
         self.failures.iter().filter(|failure| !self.settings.is_known(&failure.signature))
+    }
+
+    /// Number of seeds that failed, except by known defects, and by them.
+    #[must_use]
+    pub fn failure_counts(&self) -> (u64, u64) {
+        let listed = self.new_failures().count() as u64;
+        let mut counts = (listed, self.failures.len() as u64 - listed);
+        for group in &self.unlisted {
+            let sum = if self.settings.is_known(&group.signature) { &mut counts.1 } else { &mut counts.0 };
+            *sum = sum.saturating_add(group.count);
+        }
+        counts
+    }
+
+    /// Sets the shrunk plans of these seeds.
+    #[cfg(feature = "cli")]
+    pub(crate) fn set_shrunk_plans(&mut self, plans: Vec<(u64, ShrunkPlan)>) {
+        for (seed, plan) in plans {
+            let failure = self.failures.iter_mut().find(|failure| failure.seed == seed);
+            failure.into_iter().for_each(|failure| failure.shrunk = Some(plan.clone()));
+        }
+    }
+
+    /// Plans of the corpus that fail, and show no known defect.
+    pub fn corpus_failures(&self) -> impl Iterator<Item = &CorpusFailure> {
+        let failures = self.corpus.iter().filter_map(|run| run.failure.as_ref());
+        failures.filter(|failure| !self.settings.is_known(&failure.signature))
     }
 
     /// How often each known defect was seen.
@@ -196,10 +235,18 @@ impl Summary {
     pub fn known_counts(&self) -> Vec<KnownCount<'_>> {
         let count = |defect: &KnownDefect| {
             let seeds = self.failures.iter().filter(|failure| failure.signature == defect.signature);
-            (seeds.clone().count() as u64, seeds.map(|failure| failure.seed).min())
+            let listed = seeds.clone().count() as u64;
+            let count = listed.saturating_add(self.unlisted_of(&defect.signature));
+            (count, seeds.map(|failure| failure.seed).min())
         };
         let counts = self.settings.known.iter().map(|defect| (defect, count(defect)));
         counts.map(|(defect, (seeds, first_seed))| KnownCount { defect, seeds, first_seed }).collect()
+    }
+
+    /// Whether failures of this kind are new since the baseline; `None` without one.
+    #[must_use]
+    pub fn is_new(&self, signature: &FailureSignature) -> Option<bool> {
+        self.baseline.as_ref().map(|baseline| !baseline.signatures.contains(signature))
     }
 
     /// Which of a leader, a write and a read no seed reached, as `no leader`. A milestone that an older ledger did
@@ -242,6 +289,7 @@ impl Summary {
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.new_failures().next().is_none()
+            && self.corpus_failures().next().is_none()
             && self.missing.is_empty()
             && self.canaries_missed == 0
             && self.never_seen().is_empty()
@@ -277,6 +325,7 @@ impl Summary {
             self.counts.add(&outcome.counts);
             add_tallies(&mut self.checks, tallies_of_run(&outcome.checks));
             add_tallies(&mut self.milestones, tallies_of_run(&outcome.milestones));
+            self.note_rare(finished.seed, &outcome.milestones);
             add_tallies(&mut self.faults, tallies_of_run(&outcome.faults));
             match outcome.verdict {
                 Verdict::Passed => self.passed += 1,
@@ -286,6 +335,18 @@ impl Summary {
         }
         self.failures.extend(finished.failure);
         self.first_write_error = self.first_write_error.take().or(finished.write_error);
+    }
+
+    /// Notes which milestones of a run few seeds reached.
+    fn note_rare(&mut self, seed: u64, milestones: &[(&'static str, u64)]) {
+        for (position, (name, _)) in milestones.iter().enumerate().filter(|(_, (_, count))| *count > 0) {
+            // Nearly always at the same position: see `add_tallies`.
+            let same = self.milestones.get(position).filter(|tally| tally.name == *name);
+            let tally = same.or_else(|| self.milestones.iter().find(|tally| tally.name == *name));
+            if let Some(total @ ..=RARE_BELOW) = tally.map(|tally| tally.seeds) {
+                rare::note(&mut self.rare, rare::MILESTONE, name, total, seed);
+            }
+        }
     }
 
     /// Adds the results of other seeds of the same sweep. No sum overflows.
@@ -298,13 +359,30 @@ impl Summary {
         self.counts.add(&more.counts);
         add_tallies(&mut self.checks, more.checks);
         add_tallies(&mut self.milestones, more.milestones);
+        let milestones = &self.milestones;
+        let total = |_: &str, name: &str| {
+            milestones.iter().find(|tally| tally.name == name).map_or(0, |tally| tally.seeds)
+        };
+        rare::add(&mut self.rare, more.rare, total);
+        let is_new = |run: &CorpusRun| !self.corpus.iter().any(|other| other.name == run.name);
+        let corpus: Vec<CorpusRun> = more.corpus.into_iter().filter(is_new).collect();
+        self.corpus.extend(corpus);
         add_tallies(&mut self.faults, more.faults);
         self.failures.extend(more.failures);
+        more.unlisted.iter().for_each(|group| {
+            failures::add_unlisted(&mut self.unlisted, &group.signature, group.count);
+        });
         self.canaries_missed = self.canaries_missed.saturating_add(more.canaries_missed);
         self.add_digest(more.digest);
         let new = |commit: &String| !self.commits.contains(commit);
         let commits: Vec<String> = more.commits.into_iter().filter(new).collect();
         self.commits.extend(commits);
+    }
+
+    /// Lists at most `max` failures of each group and counts the others.
+    pub(super) fn limit_listed(&mut self, max: usize) {
+        let failures = std::mem::take(&mut self.failures);
+        self.failures = failures::limit(failures, &mut self.unlisted, max);
     }
 
     /// Adds the digest of further runs.

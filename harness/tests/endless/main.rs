@@ -34,6 +34,7 @@ fn main() -> ExitCode {
                 trial("many_runs_that_hang_do_not_end_a_sweep", many_runs_that_hang_do_not_end_a_sweep),
                 trial("a_run_that_aborts_is_named_by_resume", a_run_that_aborts_is_named_by_resume),
                 trial("an_interrupted_sweep_is_no_abort", an_interrupted_sweep_is_no_abort),
+                trial("sigterm_ends_a_sweep_in_time", sigterm_ends_a_sweep_in_time),
             ];
             libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
         }
@@ -204,3 +205,29 @@ fn an_interrupted_sweep_is_no_abort() {
 
 #[cfg(not(unix))]
 fn an_interrupted_sweep_is_no_abort() {}
+
+/// A job scheduler kills a process some seconds after SIGTERM, also if a run hangs.
+#[cfg(unix)]
+fn sigterm_ends_a_sweep_in_time() {
+    let sandbox = Sandbox::new();
+    let line = "sweep --seeds 20 --jobs 1 --no-shrink --out night --json";
+    let mut running = Running::start(command(&sandbox, "hangs", line));
+    let in_flight = sandbox.path().join("night/in-flight.txt");
+    running.wait_until(|| std::fs::read_to_string(&in_flight).is_ok_and(|text| text.trim() == "3"));
+    running.signal("TERM");
+    assert!(running.ends_within(std::time::Duration::from_secs(5)), "it did not end within 5 s");
+    let output = running.output();
+    assert_eq!(output.status.code(), Some(143), "{}", stderr(&output));
+    assert!(object(&output)["error"].as_str().unwrap().contains("continue with --resume"));
+    assert!(!sandbox.path().join("night/ledger.lock").exists());
+    let output = run(&sandbox, "hangs", "merge night --json");
+    assert_eq!(object(&output)["seeds"], 3, "{}", stderr(&output));
+
+    let output = run(&sandbox, "hangs", &format!("{line} --hang-after 1s --resume"));
+    let report = object(&output);
+    assert_eq!((&report["seeds"], output.status.code()), (&20.into(), Some(1)), "{}", stderr(&output));
+    assert_eq!(seeds_that_violated(&report, "no-hang"), [3, 13]);
+}
+
+#[cfg(not(unix))]
+fn sigterm_ends_a_sweep_in_time() {}

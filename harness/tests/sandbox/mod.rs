@@ -42,12 +42,16 @@ impl Sandbox {
     pub(crate) fn in_sandbox(&self, mut command: Command) -> Command {
         command.current_dir(self.path()).env_remove("RUST_LOG");
         // These tests may themselves run on one of several machines of a CI job.
-        let of_machines =
-            ["SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "JOB_COMPLETION_INDEX", "CI_NODE_INDEX"];
-        // And their failures belong to no summary of that job.
-        for name in of_machines.into_iter().chain(["GITHUB_STEP_SUMMARY"]) {
-            command.env_remove(name);
+        let schedulers =
+            ["SLURM_ARRAY_TASK_", "JOB_COMPLETION", "AWS_BATCH_JOB_", "CI_NODE_", "BUILDKITE_PARALLEL_"];
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if schedulers.iter().any(|prefix| text.starts_with(prefix)) {
+                command.env_remove(&name);
+            }
         }
+        // And their failures belong to no summary of that job.
+        command.env_remove("GITHUB_STEP_SUMMARY");
         command
     }
 
@@ -170,4 +174,14 @@ pub(crate) fn object(output: &Output) -> Value {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text:?}; {stderr}"));
     assert!(value.is_object() && text.ends_with('\n'), "{text}");
     value
+}
+
+/// The summary line before the digest, which may be wrapped.
+pub(crate) fn verdict(output: &Output) -> String {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let first = lines.iter().rposition(|line| line.starts_with("seeds ")).unwrap_or(lines.len());
+    let last = lines.iter().rposition(|line| line.starts_with("digest ")).unwrap_or(lines.len());
+    let wrapped = lines.get(first..last).unwrap_or_default();
+    wrapped.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
 }

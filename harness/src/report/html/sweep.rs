@@ -70,7 +70,7 @@ struct PlotRow {
 #[must_use]
 pub fn sweep_html(summary: &Summary, pictures: &BTreeMap<u64, PathBuf>, page: &Path) -> String {
     let counts = &summary.counts;
-    let failed = summary.new_failures().count() as u64;
+    let (failed, _) = summary.failure_counts();
     let mut title = pluralize(summary.seeds, "seed", "seeds");
     if let Some(bug) = &summary.settings.bug {
         title += &format!(" with bug {bug}");
@@ -114,7 +114,7 @@ fn describe(group: &FailureGroup<'_>, pictures: &BTreeMap<u64, PathBuf>, page: &
     Group {
         signature: group.signature.to_string(),
         message: display_first_line(&group.failures[0].message),
-        seeds: pluralize(group.failures.len() as u64, "seed", "seeds"),
+        seeds: pluralize(group.count, "seed", "seeds"),
         first_seed: group.failures[0].seed,
         known: group.known.join(", "),
         picture: picture.map_or_else(String::new, |picture| relative(picture, page)),

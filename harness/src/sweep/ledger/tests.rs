@@ -1,6 +1,7 @@
-use super::{Batch, LEDGER_FILE, Ledger, LedgerContents, LedgerEntry, LedgerHeader, lock, merge, read};
+use super::{Batch, LEDGER_FILE, Ledger, LedgerContents, LedgerEntry, LedgerHeader, LedgerLock, read};
 use crate::outcome::{Counts, Failure, FailureCause, Options, Outcome, RunRecord, Verdict};
 use crate::plan::{Plan, generate};
+use crate::sweep::merge::Merge;
 use crate::sweep::{Seeds, Summary, SweepSettings, Tally, resume, sweep};
 use crate::systems::BUILT_IN;
 use invariants::Digest;
@@ -58,6 +59,23 @@ fn uninterrupted(seeds: Range<u64>, out: &Path) -> Summary {
 
 fn read_back(folder: &Path) -> LedgerContents {
     read(folder, &BUILT_IN).unwrap().unwrap()
+}
+
+/// The sum of these parts, or why one of them is left out.
+fn merge(reads: Vec<LedgerContents>) -> Result<Summary, String> {
+    let mut merge = Merge::default();
+    for (position, read) in reads.into_iter().enumerate() {
+        merge.add(position, read);
+    }
+    let merged = merge.finish()?;
+    match merged.problems.iter().find(|problem| problem.is_left_out()) {
+        Some(problem) => Err(problem.reason()),
+        None => Ok(merged.summary),
+    }
+}
+
+fn lock(folder: &Path) -> Result<LedgerLock, String> {
+    super::lock(folder, &mut |message| panic!("{message}"))
 }
 
 fn new_ledger(folder: &Path, summary: &Summary) -> Ledger {

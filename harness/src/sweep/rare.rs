@@ -1,0 +1,42 @@
+//! Rare things: what few seeds reached, and which.
+
+use serde::{Deserialize, Serialize};
+
+/// A thing is rare if fewer seeds reached it.
+pub const RARE_BELOW: u64 = 5;
+/// The kind of things that are counted now.
+pub(super) const MILESTONE: &str = "milestone";
+
+/// A named thing that few seeds reached.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RareThing {
+    /// What it is, such as `milestone`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The seeds that reached it, fewer than [`RARE_BELOW`].
+    pub seeds: Vec<u64>,
+}
+
+/// A seed reached a thing, which `total` seeds reached with it.
+pub(super) fn note(things: &mut Vec<RareThing>, kind: &str, name: &str, total: u64, seed: u64) {
+    let position = things.iter().position(|thing| thing.name == name && thing.kind == kind);
+    match (total, position) {
+        (RARE_BELOW.., Some(position)) => drop(things.remove(position)),
+        (RARE_BELOW.., None) => {}
+        (_, Some(position)) => things[position].seeds.push(seed),
+        (_, None) => things.push(RareThing { kind: kind.into(), name: name.into(), seeds: vec![seed] }),
+    }
+}
+
+/// Adds the rare things of other seeds. `total` tells how many seeds reached a thing.
+pub(super) fn add(things: &mut Vec<RareThing>, more: Vec<RareThing>, total: impl Fn(&str, &str) -> u64) {
+    for thing in more {
+        match things.iter_mut().find(|other| other.name == thing.name && other.kind == thing.kind) {
+            Some(other) => other.seeds.extend(thing.seeds),
+            None => things.push(thing),
+        }
+    }
+    things.retain(|thing| total(&thing.kind, &thing.name) < RARE_BELOW);
+    things.iter_mut().for_each(|thing| thing.seeds.sort_unstable());
+}
