@@ -79,6 +79,8 @@ proptest! {
 #[test]
 fn page_of_a_sweep_links_pictures_and_escapes_texts() {
     let failure = |seed| FailureRecord {
+        faults: None,
+        shrunk: None,
         signature: FailureSignature {
             property: "liveness".into(),
             kind: "no-leader".into(),
