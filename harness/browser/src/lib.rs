@@ -3,9 +3,9 @@
 //! *In*: files and scripts. *Out*: what the page says, what it logs, and what it requests.
 
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// The program that drives the browser.
 const DRIVER: &str = "chromedriver";
@@ -20,6 +20,8 @@ pub fn is_installed() -> bool {
 /// A browser window. It ends with its value.
 pub struct Browser {
     driver: Child,
+    /// Stays open: the driver must not end when it prints more.
+    _output: BufReader<ChildStdout>,
     /// Where commands go.
     session: String,
 }
@@ -38,8 +40,8 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("{DRIVER} cannot be started: {error}"));
-        let output = driver.stdout.take().expect("its output is piped");
-        let port = BufReader::new(output).lines().map_while(Result::ok).find_map(|line| port_in(&line));
+        let mut output = BufReader::new(driver.stdout.take().expect("its output is piped"));
+        let port = output.by_ref().lines().map_while(Result::ok).find_map(|line| port_in(&line));
         let port = port.unwrap_or_else(|| panic!("{DRIVER} does not say on which port it listens"));
         let address = format!("http://127.0.0.1:{port}/session");
         let capabilities = json!({
@@ -49,7 +51,7 @@ impl Browser {
         });
         let answer = post(&address, &json!({"capabilities": {"alwaysMatch": capabilities}}));
         let id = answer["sessionId"].as_str().unwrap_or_else(|| panic!("no session: {answer}"));
-        Browser { driver, session: format!("{address}/{id}") }
+        Browser { driver, _output: output, session: format!("{address}/{id}") }
     }
 
     /// Sets the size of the page, in pixels, and whether the reader prefers dark pages.
@@ -118,10 +120,11 @@ impl Drop for Browser {
     }
 }
 
-/// The port in the line that says that the driver has started.
+/// The port in the line that says that the driver has started. A line before it names the one that was asked for: 0, any.
 #[expect(clippy::disallowed_methods, reason = "the text comes from the driver")]
 fn port_in(line: &str) -> Option<u16> {
-    line.strip_suffix('.').unwrap_or(line).rsplit_once("on port ")?.1.parse().ok()
+    let port = line.strip_suffix('.').unwrap_or(line).rsplit_once("on port ")?.1.parse().ok();
+    port.filter(|port| *port != 0)
 }
 
 /// Sends a command, and returns its value.
