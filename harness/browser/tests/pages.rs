@@ -28,7 +28,7 @@ const CASES: [&str; 10] = [
     "lease-ignores-drift",
     "vote-reply-before-sync",
     "overlapping-config-changes",
-    "snapshot-boundary-off-by-one",
+    "retry-applied-twice",
 ];
 
 /// A stale read, a lost element of a set, and a stale read among thousands of operations.
