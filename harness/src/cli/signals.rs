@@ -63,6 +63,10 @@ pub(super) fn install_handlers(message: &'static str) -> Result<(), String> {
     let handler = signals.and_then(|mut signals| {
         std::thread::Builder::new().name("signals".into()).spawn(move || {
             for signal in signals.forever() {
+                // A scheduler sends SIGTERM to every process of a job, and a script passes it on: the time is limited already.
+                if signal == SIGTERM && TERMINATED.get().is_some() && IS_LIMITED.load(Ordering::Relaxed) {
+                    continue;
+                }
                 if is_stop_requested() {
                     // Wait only for a file that is being written.
                     let _no_write = block_writes();
