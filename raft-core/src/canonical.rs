@@ -165,7 +165,7 @@ impl Raft {
         to.node_if(saved.1);
         to.index_if(*unsaved_after);
         // With this bug they are sent in a later term.
-        let keep_past = self.bug(Bug::TermStampedLate);
+        let keep_past = self.has_bug(Bug::TermStampedLate);
         saves.words(&mut to, |pending| pending.term == *term || keep_past);
         to.role(role, now, ordered);
     }

@@ -306,6 +306,12 @@ pub(super) struct ExploreArgs {
     /// Switch on a bug
     #[arg(long, value_name = "NAME", allow_negative_numbers = true)]
     pub(super) bug: Option<String>,
+    /// Write a violation to this file, as a case to replay
+    #[arg(long, value_name = "FILE", allow_negative_numbers = true)]
+    pub(super) out: Option<PathBuf>,
+    /// Replay the trace in this file instead; all else is as the file says
+    #[arg(long, value_name = "FILE", allow_negative_numbers = true)]
+    pub(super) replay: Option<PathBuf>,
     /// The most states; then the search is not complete
     #[arg(long, value_name = "N", default_value_t = 100_000_000, allow_hyphen_values = true)]
     pub(super) max_states: usize,

@@ -3,16 +3,19 @@
 #![expect(clippy::disallowed_types, reason = "progress is reported as time passes")]
 
 use super::exit::{SUCCESS, VIOLATION};
+use super::paths::Paths;
 use super::signals::{self, STOP_REQUESTED};
 use super::{CommandResult, arguments, catalog, print, print_json, print_message};
 use crate::explore::search::Settings;
-use crate::explore::{Budget, Ended, Explored, Limits, Progress, Scope, explore};
+use crate::explore::{Budget, Ended, ExplorationCase, Explored, Limits, Progress, Scope, explore, replay};
 use crate::outcome::{BUILT_IN_SYSTEM, COMMIT};
-use crate::report::with_thousands;
+use crate::plan::file::{self, display_path};
+use crate::report::{self, with_thousands};
 use crate::systems::SystemInfo;
 use crate::systems::raft_core::explored::CoreModel;
 use raft_core::Bug;
 use serde_json::json;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -25,15 +28,14 @@ pub(super) fn explore_scope(system: &SystemInfo, arguments: &arguments::ExploreA
             "only {BUILT_IN_SYSTEM} can be explored from the command line; another system is explored by its own test"
         ));
     }
+    if let Some(path) = &arguments.replay {
+        return replay_case(system, path);
+    }
     let scope = scope_of(arguments);
-    catalog::check_bug(system, arguments.bug.as_deref())?;
-    let bug =
-        match &arguments.bug {
-            None => None,
-            Some(name) => Some(Bug::named(name).ok_or_else(|| {
-                format!("{name} is a bug of the host around the core, which is not explored")
-            })?),
-        };
+    if let Some(path) = &arguments.out {
+        Paths::default().add_output("--out", path)?;
+    }
+    let bug = core_bug(system, arguments.bug.as_deref())?;
     let model = CoreModel::new(scope, bug)?;
     let renamings = model.renamings();
     let settings = Settings {
@@ -57,8 +59,36 @@ pub(super) fn explore_scope(system: &SystemInfo, arguments: &arguments::ExploreA
         true => print_json(&as_json(&scope, arguments, &explored, seconds))?,
         false => print(&as_text(&scope, arguments, &explored, seconds))?,
     }
+    if let (Ended::Violation(found), Some(path)) = (&explored.ended, &arguments.out) {
+        let case = ExplorationCase::of(scope, arguments.bug.as_deref(), found);
+        file::write_text(path, &case.to_toml()?).map_err(|error| error.to_string())?;
+    }
     let code = if matches!(explored.ended, Ended::Violation(_)) { VIOLATION } else { SUCCESS };
     Ok(signals::exit_code_after(code))
+}
+
+/// The bug of the core with this name.
+fn core_bug(system: &SystemInfo, name: Option<&str>) -> Result<Option<Bug>, String> {
+    catalog::check_bug(system, name)?;
+    let Some(name) = name else { return Ok(None) };
+    let of_host = || format!("{name} is a bug of the host around the core, which is not explored");
+    Bug::named(name).ok_or_else(of_host).map(Some)
+}
+
+/// Replays a case. It must break its property again.
+fn replay_case(system: &SystemInfo, path: &Path) -> CommandResult {
+    let cannot = |reason: String| format!("{}: {reason}", display_path(path));
+    let text = String::from_utf8(file::read_bytes(path)?).map_err(|error| cannot(error.to_string()))?;
+    let case = ExplorationCase::from_toml(&text).map_err(cannot)?;
+    let model = CoreModel::new(case.scope, core_bug(system, case.bug.as_deref())?)?;
+    let found = replay(model, &case.scope.limits, &case.trace).map_err(cannot)?;
+    let Some(found) = found else {
+        print(&format!("{}: the trace breaks no property\n", display_path(path)))?;
+        return Ok(VIOLATION);
+    };
+    let page = report::exploration_page(&case.scope, case.bug.as_deref(), &found, report::page_width());
+    print(&page)?;
+    Ok(if found.property == case.property { SUCCESS } else { VIOLATION })
 }
 
 fn scope_of(arguments: &arguments::ExploreArgs) -> Scope {
@@ -97,22 +127,20 @@ fn as_text(scope: &Scope, arguments: &arguments::ExploreArgs, explored: &Explore
         states, edges, depth, server_states, server_steps, messages, rounds, bytes, paths, ..
     } = *explored;
     let number = |number: usize| with_thousands(number as u64);
-    let bug = arguments.bug.as_ref().map_or(String::new(), |bug| format!(", with the bug {bug}"));
-    let mut text = format!("{scope}{bug}\n");
-    text += &match &explored.ended {
+    let bug = arguments.bug.as_ref().map_or(String::new(), |bug| format!(", bug {bug}"));
+    let mut text = match &explored.ended {
         Ended::Complete => {
-            format!("complete: within this scope there is no violation, in {} states\n", number(states))
+            format!(
+                "{scope}{bug}\ncomplete: within this scope there is no violation, in {} states\n",
+                number(states)
+            )
         }
         Ended::Incomplete { depth, reason } => {
-            format!("not complete: {} states, depth {depth}: {reason}\n", number(states))
+            format!("{scope}{bug}\nnot complete: {} states, depth {depth}: {reason}\n", number(states))
         }
         Ended::Violation(found) => {
-            let mut text = format!("{}: {}\n", found.property, found.sentence);
-            for (step, line) in (1..).zip(&found.trace) {
-                let from = line.from.map_or(String::new(), |from| format!("n{from} -> "));
-                text += &format!("{step:>4}  {from}n{}  {}\n", line.server, line.text);
-            }
-            text
+            let page = report::exploration_page(scope, arguments.bug.as_deref(), found, report::page_width());
+            page + "\n"
         }
     };
     text += &format!(

@@ -21,7 +21,10 @@
 //!   to a fresh checker whenever a server takes a step for the first time, and whenever what the properties compare
 //!   ([`Model::view`]) is new. So a property must be a function of the state. What properties compare with the past, a
 //!   model must keep in its state: a bounded history.
+//! - **Liveness** ([`liveness`]): from every state that was reached, the cluster can still get to work.
+//! - **Cases** ([`case`]): a scope with a trace that breaks a property, to be replayed.
 
+pub mod case;
 pub mod dead;
 pub mod liveness;
 pub mod network;
@@ -35,10 +38,11 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use case::ExplorationCase;
 pub use scope::{Limit, Limits, Scope};
 pub use search::{Budget, Ended, Explored, Progress, explore};
 pub use symmetry::Renaming;
-pub use trace::{Found, TraceStep};
+pub use trace::{Found, TraceStep, replay};
 
 use invariants::Fact;
 use std::fmt::Display;
@@ -84,8 +88,21 @@ pub trait Model {
         None
     }
 
-    /// Whether a server can answer clients and takes new work, for liveness. `None`: liveness is not defined.
-    fn is_productive(&self, _state: &Self::State) -> Option<bool> {
+    /// The same servers without the limits of a scope, for liveness. `None`: liveness is not checked.
+    fn beyond(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
+    /// For liveness: whether this server does what the cluster is there for, such as leading and committing.
+    fn is_productive(&self, _state: &Self::State) -> bool {
+        true
+    }
+
+    /// For liveness: the event that brings a server on, if there is one.
+    fn push(&self, _state: &Self::State, _push: Push) -> Option<u32> {
         None
     }
 
@@ -112,8 +129,21 @@ pub struct Event {
     pub limit: Option<Limit>,
 }
 
+/// What brings a server on that works and waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Push {
+    /// Its writes end, and it restarts if it has stopped.
+    Repair,
+    /// Time passes without a message.
+    Wait,
+    /// It campaigns.
+    Campaign,
+    /// It repeats what it has sent as leader.
+    Repeat,
+}
+
 /// What a server is stepped with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum Input<'a, T> {
     /// A message.
     Message(&'a T),
@@ -127,3 +157,11 @@ pub enum Input<'a, T> {
         known: u32,
     },
 }
+
+impl<T> Clone for Input<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Input<'_, T> {}

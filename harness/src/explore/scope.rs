@@ -100,7 +100,6 @@ pub struct Scope {
     /// The highest term.
     pub terms: u64,
     /// How often each may happen.
-    #[serde(flatten)]
     pub limits: Limits,
     /// Whether leaders send heartbeats.
     pub heartbeats: bool,

@@ -107,7 +107,7 @@ pub(super) struct Search<'a, M: Model> {
     pub(super) tables: Tables<M>,
     pub(super) settings: &'a Settings,
     pub(super) servers: usize,
-    dead: Dead,
+    pub(super) dead: Dead,
     pub(super) visited: Tuples,
     /// By state: the state before it, and the input that led from there.
     origins: Vec<(u32, InputId)>,
@@ -165,7 +165,7 @@ impl<'a, M: Model> Search<'a, M> {
         Ended::Complete
     }
 
-    fn begin_round(&mut self, wrong: Vec<(u32, u32)>) {
+    pub(super) fn begin_round(&mut self, wrong: Vec<(u32, u32)>) {
         self.round += 1;
         self.dead.begin_round(wrong);
         self.visited = Tuples::new(2 * self.servers + 1);
@@ -182,7 +182,7 @@ impl<'a, M: Model> Search<'a, M> {
     }
 
     /// One round; `None` if every state was visited without a violation.
-    fn run_round(&mut self, report: &mut dyn FnMut(Progress) -> bool) -> Option<Ended> {
+    pub(super) fn run_round(&mut self, report: &mut dyn FnMut(Progress) -> bool) -> Option<Ended> {
         if let Some(found) = self.check_path(&[]) {
             return Some(Ended::Violation(Box::new(found)));
         }

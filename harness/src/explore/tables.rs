@@ -188,7 +188,7 @@ impl<M: Model> Tables<M> {
         id
     }
 
-    fn intern_state(&mut self, server: usize, state: M::State) -> u32 {
+    pub(super) fn intern_state(&mut self, server: usize, state: M::State) -> u32 {
         let id = self.state_key(server, &state, 0);
         if self.states[id as usize].is_none() {
             self.words.clear();

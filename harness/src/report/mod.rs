@@ -13,6 +13,8 @@ mod bench_table;
 mod json;
 mod lane;
 mod timeline;
+#[cfg(feature = "explore")]
+mod explored;
 mod page;
 pub mod picture;
 pub mod html;
@@ -31,6 +33,8 @@ pub use bench_table::bench_table;
 pub use bug_table::{BugReport, ExercisedReport, bug_table, exercised_table};
 #[cfg(feature = "cli")]
 pub use guided::{GuidedFailure, GuidedReport, guided_summary};
+#[cfg(feature = "explore")]
+pub use explored::exploration_page;
 pub use json::{
     FailureReport, GroupReport, KnownReport, MilestoneReport, NamedCount, PropertyReport, SmallestReport,
     SweepReport, WindowReport,

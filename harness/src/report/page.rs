@@ -150,7 +150,7 @@ fn add_logs(page: &mut Page, record: &RunRecord) {
     }
 }
 
-fn add_timeline(page: &mut Page, timeline: &Timeline) {
+pub(super) fn add_timeline(page: &mut Page, timeline: &Timeline) {
     let (lines, shown, folded) = (timeline.rows.len() as u64, timeline.shown_events, timeline.folded);
     page.blank();
     page.paragraph("timeline (L leads, c campaigns, f follows, x down; ! clash):");
@@ -339,7 +339,7 @@ pub(super) fn requests_in_clash(failure: &Failure, record: &RunRecord) -> BTreeS
 }
 
 /// What the property demands, what was observed, and the clashing facts.
-fn add_clash(page: &mut Page, failure: &Failure, timeline: Option<&Timeline>) {
+pub(super) fn add_clash(page: &mut Page, failure: &Failure, timeline: Option<&Timeline>) {
     page.blank();
     let properties = catalog::properties();
     if let Some((_, requirement)) = properties.iter().find(|(name, _)| *name == failure.property) {
