@@ -42,9 +42,7 @@ pub(super) fn find_stuck<M: Model>(search: &mut Search<'_, M>) -> Option<Found> 
 
 /// Whether the cluster cannot recover after a path.
 pub(super) fn is_stuck<M: Model>(tables: &Tables<M>, servers: &[u32]) -> bool {
-    tables.model.beyond().is_some_and(|model| {
-        !Recovery::of(model).recovers(tables, servers)
-    })
+    tables.model.beyond().is_some_and(|model| !Recovery::of(model).recovers(tables, servers))
 }
 
 /// The violation at the end of a path.

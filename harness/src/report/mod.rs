@@ -31,10 +31,10 @@ mod guided;
 #[cfg(feature = "cli")]
 pub use bench_table::bench_table;
 pub use bug_table::{BugReport, ExercisedReport, bug_table, exercised_table};
-#[cfg(feature = "cli")]
-pub use guided::{GuidedFailure, GuidedReport, guided_summary};
 #[cfg(feature = "explore")]
 pub use explored::exploration_page;
+#[cfg(feature = "cli")]
+pub use guided::{GuidedFailure, GuidedReport, guided_summary};
 pub use json::{
     FailureReport, GroupReport, KnownReport, MilestoneReport, NamedCount, PropertyReport, SmallestReport,
     SweepReport, WindowReport,
