@@ -41,7 +41,6 @@ pub(super) fn explore_scope(system: &SystemInfo, arguments: &arguments::ExploreA
     let settings = Settings {
         limits: scope.limits,
         drop_dead: scope.drop_dead,
-        liveness: arguments.liveness,
         budget: Budget { states: arguments.max_states, bytes: arguments.max_memory << 20 },
     };
     signals::install_handlers("ending with the states so far; a second signal ends at once")?;

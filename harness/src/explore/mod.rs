@@ -21,12 +21,10 @@
 //!   to a fresh checker whenever a server takes a step for the first time, and whenever what the properties compare
 //!   ([`Model::view`]) is new. So a property must be a function of the state. What properties compare with the past, a
 //!   model must keep in its state: a bounded history.
-//! - **Liveness** ([`liveness`]): from every state that was reached, the cluster can still get to work.
 //! - **Cases** ([`case`]): a scope with a trace that breaks a property, to be replayed.
 
 pub mod case;
 pub mod dead;
-pub mod liveness;
 pub mod network;
 pub mod scope;
 pub mod search;
@@ -88,24 +86,6 @@ pub trait Model {
         None
     }
 
-    /// The same servers without the limits of a scope, for liveness. `None`: liveness is not checked.
-    fn beyond(&self) -> Option<Self>
-    where
-        Self: Sized,
-    {
-        None
-    }
-
-    /// For liveness: whether this server does what the cluster is there for, such as leading and committing.
-    fn is_productive(&self, _state: &Self::State) -> bool {
-        true
-    }
-
-    /// For liveness: the event that brings a server on, if there is one.
-    fn push(&self, _state: &Self::State, _push: Push) -> Option<u32> {
-        None
-    }
-
     /// An event in words.
     fn describe(&self, event: u32, number: u32) -> String;
 }
@@ -127,19 +107,6 @@ pub struct Event {
     pub code: u32,
     /// What it uses up; `None`: it may happen as often as it can.
     pub limit: Option<Limit>,
-}
-
-/// What brings a server on that works and waits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Push {
-    /// Its writes end, and it restarts if it has stopped.
-    Repair,
-    /// Time passes without a message.
-    Wait,
-    /// It campaigns.
-    Campaign,
-    /// It repeats what it has sent as leader.
-    Repeat,
 }
 
 /// What a server is stepped with.

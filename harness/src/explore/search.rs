@@ -1,5 +1,6 @@
 //! The search: breadth first over all states of the cluster.
 
+use super::Model;
 use super::dead::Dead;
 use super::network::EMPTY;
 use super::scope::{Limit, Limits};
@@ -7,7 +8,6 @@ use super::symmetry::Renaming;
 use super::tables::{InputId, StepId, Tables};
 use super::trace::{self, Found};
 use super::words::{MAX_WIDTH, Tuples};
-use super::{Model, liveness};
 use crate::outcome::NO_PANIC;
 use std::collections::BTreeMap;
 
@@ -27,8 +27,6 @@ pub struct Settings {
     pub limits: Limits,
     /// Whether dead messages leave the network.
     pub drop_dead: bool,
-    /// Whether liveness is checked at the end.
-    pub liveness: bool,
     /// When to give up.
     pub budget: Budget,
 }
@@ -156,11 +154,6 @@ impl<'a, M: Model> Search<'a, M> {
             if wrong.is_empty() {
                 break;
             }
-        }
-        if self.settings.liveness
-            && let Some(found) = liveness::find_stuck(self)
-        {
-            return Ended::Violation(Box::new(found));
         }
         Ended::Complete
     }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 fn settings(scope: &Scope) -> Settings {
     let budget = Budget { states: 1 << 23, bytes: 1 << 30 };
-    Settings { limits: scope.limits, drop_dead: scope.drop_dead, liveness: false, budget }
+    Settings { limits: scope.limits, drop_dead: scope.drop_dead, budget }
 }
 
 /// The words of all server states within a scope, renamed ones included, and the number of states of the cluster.

@@ -1,9 +1,9 @@
 //! Paths: the facts of a path checked against all properties, and a violation told step by step.
 
+use super::Model;
 use super::case::line_of;
 use super::scope::Limits;
 use super::tables::{InputId, StepId, Tables};
-use super::{Model, liveness};
 use crate::outcome::NO_PANIC;
 use invariants::{Checker, Observed, Violation};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ pub struct Found {
     pub property: String,
     /// What contradicts what.
     pub sentence: String,
-    /// The facts in contradiction; `None` for liveness and panics.
+    /// The facts in contradiction; `None` for panics.
     pub violation: Option<Box<Violation>>,
     /// The steps, from the start.
     pub trace: Vec<TraceStep>,
@@ -172,9 +172,6 @@ pub fn replay<M: Model>(model: M, limits: &Limits, lines: &[String]) -> Result<O
         }
     }
     let violation = check(&mut tables, &replay.inputs, &mut BTreeMap::new());
-    if violation.is_none() && liveness::is_stuck(&tables, &replay.servers) {
-        return Ok(Some(liveness::stuck(&mut tables, &replay.inputs)));
-    }
     Ok(violation)
 }
 
