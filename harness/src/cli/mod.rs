@@ -83,6 +83,10 @@ fn run_command_line(system: &SystemInfo) -> ExitCode {
     ExitCode::from(code)
 }
 
+fn sweep_or_guided(system: &SystemInfo, arguments: &arguments::SweepArgs) -> CommandResult {
+    if arguments.guided { guided::guided_sweep(system, arguments) } else { sweep::sweep(system, arguments) }
+}
+
 fn dispatch(cli: &Cli, system: &SystemInfo) -> CommandResult {
     let in_profile;
     let system = match &cli.profile {
@@ -94,8 +98,8 @@ fn dispatch(cli: &Cli, system: &SystemInfo) -> CommandResult {
         None => system,
     };
     match &cli.command {
-        None => sweep::sweep(system, &cli.sweep),
-        Some(CliCommand::Sweep(arguments)) => sweep::sweep(system, arguments),
+        None => sweep_or_guided(system, &cli.sweep),
+        Some(CliCommand::Sweep(arguments)) => sweep_or_guided(system, arguments),
         Some(CliCommand::Run(arguments)) => run::run(system, arguments),
         Some(CliCommand::Plan(arguments)) => plan::plan(system, arguments),
         Some(CliCommand::AddCase(arguments)) => add_case::add_case(system, arguments),

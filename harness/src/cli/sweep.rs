@@ -1,7 +1,6 @@
 //! The command `sweep`.
 
 use super::exit::{INVALID_INPUT, SUCCESS, VIOLATION};
-use super::guided::guided_sweep;
 use super::paths::Paths;
 use super::shrink_groups::{ShrunkGroups, shrink_each_group};
 use super::signals::{self, STOP_REQUESTED};
@@ -34,9 +33,6 @@ const MAX_STUCK_PER_JOB: usize = 4;
 const MAX_NAMED_SEEDS: usize = 8;
 
 pub(super) fn sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> CommandResult {
-    if arguments.guided {
-        return guided_sweep(system, arguments);
-    }
     catalog::check_bug(system, arguments.overrides.bug.as_deref())?;
     let disabled = catalog::options_with_disabled(&arguments.overrides.disable)?.disabled;
     let out = arguments.out.clone().unwrap_or_else(|| DEFAULT_OUT.into());

@@ -1,6 +1,6 @@
 //! Exploration cases: a scope with a trace that breaks a property, as a file.
 
-use super::{Found, Scope, TraceStep};
+use super::{Found, Scope};
 use serde::{Deserialize, Serialize};
 
 /// A trace that breaks a property.
@@ -12,7 +12,7 @@ pub struct ExplorationCase {
     pub bug: Option<String>,
     /// The property that the trace breaks.
     pub property: String,
-    /// The steps, as [`line_of`] writes them.
+    /// The steps, each as its line.
     pub trace: Vec<String>,
     /// The scope.
     pub scope: Scope,
@@ -25,7 +25,7 @@ impl ExplorationCase {
         ExplorationCase {
             bug: bug.map(str::to_owned),
             property: found.property.clone(),
-            trace: found.trace.iter().map(line_of).collect(),
+            trace: found.trace.iter().map(ToString::to_string).collect(),
             scope,
         }
     }
@@ -46,14 +46,5 @@ impl ExplorationCase {
     /// It cannot be written.
     pub fn to_toml(&self) -> Result<String, String> {
         toml::to_string_pretty(self).map_err(|error| error.to_string())
-    }
-}
-
-/// A step as a line: the receiver, the sender of a message, and what happens.
-#[must_use]
-pub fn line_of(step: &TraceStep) -> String {
-    match step.from {
-        Some(from) => format!("n{from} -> n{}: {}", step.server, step.text),
-        None => format!("n{}: {}", step.server, step.text),
     }
 }

@@ -10,8 +10,9 @@
 //! same server states.
 
 use super::Model;
+use super::fixed::{FixedMap, FixedSet};
 use super::network::EMPTY;
-use super::tables::{FixedMap, FixedSet, InputId, StepId, Tables};
+use super::tables::{InputId, StepId, Tables};
 
 /// Which messages are dropped where.
 #[derive(Default)]

@@ -23,15 +23,16 @@
 //!   model must keep in its state: a bounded history.
 //! - **Cases** ([`case`]): a scope with a trace that breaks a property, to be replayed.
 
-pub mod case;
-pub mod dead;
-pub mod network;
+mod fixed;
+mod words;
 pub mod scope;
-pub mod search;
 pub mod symmetry;
+pub mod network;
 pub mod tables;
 pub mod trace;
-mod words;
+pub mod case;
+pub mod dead;
+pub mod search;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Sets of messages, numbered: what may still arrive at a server.
 
-use super::tables::FixedMap;
+use super::fixed::FixedMap;
 use super::words::Interner;
 
 /// The empty set.

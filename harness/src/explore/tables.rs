@@ -1,37 +1,13 @@
 //! What is remembered: server states and messages by number, and the result of each step.
 
+use super::fixed::FixedMap;
 use super::network::Sets;
 use super::symmetry::Renaming;
 use super::words::Interner;
 use super::{Event, Input, Limit, Model, Step};
 use crate::engine::panics::catch_panic;
 use crate::outcome::PanicReport;
-use hashbrown::{HashMap, HashSet};
 use invariants::Fact;
-use std::hash::{BuildHasherDefault, Hasher};
-
-/// A map whose hash is fixed. Nothing depends on its order.
-pub(super) type FixedMap<K, V> = HashMap<K, V, BuildHasherDefault<FixedHasher>>;
-/// A set whose hash is fixed. Nothing depends on its order.
-pub(super) type FixedSet<K> = HashSet<K, BuildHasherDefault<FixedHasher>>;
-
-/// Hashes a few numbers.
-#[derive(Default)]
-pub(super) struct FixedHasher(u64);
-
-impl Hasher for FixedHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u32((*byte).into()));
-    }
-
-    fn write_u32(&mut self, word: u32) {
-        self.0 = (self.0.rotate_left(5) ^ u64::from(word)).wrapping_mul(0x517c_c1b7_2722_0a95);
-    }
-
-    fn finish(&self) -> u64 {
-        (self.0 ^ self.0 >> 32).wrapping_mul(0x517c_c1b7_2722_0a95)
-    }
-}
 
 /// What a server is stepped with, as one number: a message, or an event of a server with its counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

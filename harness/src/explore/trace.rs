@@ -1,12 +1,12 @@
 //! Paths: the facts of a path checked against all properties, and a violation told step by step.
 
 use super::Model;
-use super::case::line_of;
 use super::scope::Limits;
 use super::tables::{InputId, StepId, Tables};
 use crate::outcome::NO_PANIC;
 use invariants::{Checker, Observed, Violation};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A violation and the path that leads to it.
 #[derive(Clone, PartialEq, Debug)]
@@ -34,6 +34,16 @@ pub struct TraceStep {
     pub cause: u64,
     /// What happens, in words.
     pub text: String,
+}
+
+/// A line: the sender of a message, the receiver, and what happens.
+impl fmt::Display for TraceStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.from {
+            Some(from) => write!(f, "n{from} -> n{}: {}", self.server, self.text),
+            None => write!(f, "n{}: {}", self.server, self.text),
+        }
+    }
 }
 
 /// The client that states what clients see.
@@ -138,7 +148,7 @@ pub(super) fn found<M: Model>(
     Found { property: property.to_owned(), sentence, violation, trace, facts }
 }
 
-/// Replays a trace: each line is a step as [`line_of`] writes it. Returns the violation, if there is one.
+/// Replays a trace: each line is a step as [`TraceStep`] is displayed. Returns the violation, if there is one.
 ///
 /// # Errors
 /// A line is not a step that can be taken there.
@@ -208,7 +218,7 @@ impl Replay {
                 candidates.push((input, counts, step));
             }
         }
-        candidates.retain(|(_, _, step)| line_of(step) == line);
+        candidates.retain(|(_, _, step)| step.to_string() == line);
         let mut effective = candidates.into_iter().filter(|(input, _, _)| {
             let server = server_of(tables, *input);
             matches!(tables.step(self.servers[server], *input).0, StepId::At(_) | StepId::Panics(_))

@@ -8,7 +8,7 @@
 //! Plans are made and results are added in rounds of [`ROUND`], in the order of their numbers: so all is a function of the
 //! settings, for any number of jobs.
 
-use crate::outcome::{Options, Outcome, Recording, RunRecord};
+use crate::outcome::{Options, Outcome, Recording, RunRecord, bug_of_line};
 use crate::plan::{Plan, PlanRng, mutate};
 use crate::support::rng::label;
 use crate::systems::SystemInfo;
@@ -134,7 +134,7 @@ impl Guide {
         let bugs = self.system.catalogues.iter().flat_map(|catalogue| catalogue.bugs);
         let mut runs: BTreeMap<&'static str, u64> = bugs.map(|bug| (bug.name, 0)).collect();
         for (line, count) in &self.lines {
-            if let Some(bug) = crate::server::bug_of_line(*line, self.system.catalogues) {
+            if let Some(bug) = bug_of_line(*line, self.system.catalogues) {
                 runs.insert(bug.name, *count);
             }
         }

@@ -16,6 +16,6 @@ pub mod avoid;
 pub mod determinism;
 pub mod refresh;
 pub mod survey;
-pub mod bug_rates;
 pub mod exercised;
 pub mod guided;
+pub mod bug_rates;

@@ -1,12 +1,15 @@
 //! The result of a run: verdict, counts, failure and evidence.
 
 mod run_progress;
+mod exercised;
 mod failure;
 mod trace;
 pub mod signature;
 pub mod catalog;
 
 pub use crate::support::logs::{LogLevel, LogLine};
+pub(crate) use exercised::bug_of_line;
+pub use exercised::{Exercised, MAX_CATALOGUES, Situations};
 pub use failure::{
     Actor, Asked, Condition, Difference, Evidence, EvidenceKind, Failure, FailureCause, Lag, Mismatch,
     PanicReport, ProcessExit, Progress,
@@ -14,7 +17,6 @@ pub use failure::{
 pub use run_progress::{RunPosition, RunProgress};
 pub use trace::{MessageFate, TraceEvent, TraceLine};
 
-use crate::server::{Exercised, Situations};
 use invariants::{Call, Digest, Node, Observed, PROPERTIES, RequestId, Time, current_property_name};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -3,7 +3,6 @@
 use super::page::{add_clash, add_timeline};
 use super::timeline::timeline;
 use super::{Page, pluralize};
-use crate::explore::case::line_of;
 use crate::explore::{Found, Scope};
 use crate::outcome::{Failure, FailureCause, MessageFate, Outcome, RunRecord, TraceEvent, TraceLine};
 
@@ -38,7 +37,7 @@ pub fn exploration_page(scope: &Scope, bug: Option<&str>, found: &Found, width: 
         pluralize(found.trace.len() as u64, "step", "steps")
     ));
     for (number, step) in (1..).zip(&found.trace) {
-        page.paragraph(&format!("  {number:>3}  {}", line_of(step)));
+        page.paragraph(&format!("  {number:>3}  {step}"));
     }
     page.text
 }

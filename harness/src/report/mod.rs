@@ -13,9 +13,9 @@ mod bench_table;
 mod json;
 mod lane;
 mod timeline;
+mod page;
 #[cfg(feature = "explore")]
 mod explored;
-mod page;
 pub mod picture;
 pub mod html;
 #[cfg(feature = "cli")]

@@ -3,11 +3,8 @@
 //! *In*: a [`Server`], which a system implements. *Out*: the [`Host`] that it may use: clocks, disk, network, replies,
 //! facts. Used by systems and the engine.
 
-mod exercised;
-
+pub use crate::outcome::MAX_CATALOGUES;
 pub use crate::plan::{Knob, OperatorCommand, Setting};
-pub(crate) use exercised::bug_of_line;
-pub use exercised::{Exercised, MAX_CATALOGUES, Situations};
 pub use raft_core::{BugInfo, Catalogue};
 
 #[cfg(feature = "slog")]

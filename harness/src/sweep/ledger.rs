@@ -390,6 +390,6 @@ impl LedgerContents {
     }
 }
 
-#[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test damages ledgers and reads messages about them")]
+#[cfg(test)]
 mod tests;

@@ -3,11 +3,11 @@
 use crate::engine::cluster::Cluster;
 use crate::engine::run_to_end;
 use crate::outcome::{
-    Counts, DETERMINISM, Difference, Failure, FailureCause, LINEARIZABILITY, Options, Outcome, Recording,
-    RunRecord, Verdict, WITNESS,
+    Counts, DETERMINISM, Difference, Exercised, Failure, FailureCause, LINEARIZABILITY, Options, Outcome,
+    Recording, RunRecord, Verdict, WITNESS,
 };
 use crate::plan::Plan;
-use crate::server::{Exercised, Server};
+use crate::server::Server;
 use crate::systems::raft_core::RaftServer;
 use crate::world::Observer;
 use invariants::{Budget, Call, check};
@@ -40,9 +40,9 @@ pub fn run_with<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
 
 fn run_checked<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
     // Lines of an earlier run on this thread do not count.
-    let _ = Exercised::take::<S>();
+    let _ = Exercised::take(S::CATALOGUES);
     let cluster = run_to_end(Cluster::<S>::new(plan, options), options.engine);
-    let mut exercised = Exercised::take::<S>();
+    let mut exercised = Exercised::take(S::CATALOGUES);
     let faults = cluster.fault_counts();
     let Cluster { world, clients, situations, .. } = cluster;
     let situations = situations.unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use super::raft_core::RaftServer;
 use super::run::run_with;
-use crate::outcome::{Engine, Options, RunRecord, WITNESS, catalog};
+use crate::outcome::{Engine, MAX_CATALOGUES, Options, RunRecord, WITNESS, catalog};
 use crate::plan::{Knob, Plan, PlanError, Setting, Supports, generate};
 use crate::server::{BugInfo, Catalogue, Server};
 use crate::support::suggest;
@@ -106,6 +106,10 @@ impl SystemInfo {
     #[must_use]
     pub const fn of<S: System>() -> SystemInfo {
         const {
+            assert!(
+                <S::Server as Server>::CATALOGUES.len() <= MAX_CATALOGUES,
+                "a system has at most 4 catalogues of bugs"
+            );
             if let Some(engine) = <S::Server as Server>::ENGINE {
                 assert!(
                     engine.is_available(),

@@ -1,7 +1,8 @@
 //! In which situation of the cluster a line was exercised: a few bits that tell whether a run got to a rare place.
 
 use super::Cluster;
-use crate::server::{Exercised, Server, Situations};
+use crate::outcome::{Exercised, Situations};
+use crate::server::Server;
 use invariants::ServerState;
 
 /// No server leads.
@@ -28,7 +29,7 @@ impl<S: Server> Cluster<S> {
     /// Records the lines that the step which just ended has exercised.
     #[cold]
     pub(super) fn record_situation(&mut self) {
-        let lines = Exercised::take::<S>();
+        let lines = Exercised::take(S::CATALOGUES);
         if lines == Exercised::default() {
             return;
         }

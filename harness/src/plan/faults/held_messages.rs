@@ -1,9 +1,8 @@
 //! Messages are held, and arrive late.
 
-use super::{Begun, End, FaultHost, FaultType, Slot};
+use super::{Begun, End, FaultHost, FaultType, Release, Slot};
 use crate::plan::{SimDuration, Target};
 use invariants::Node;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 
 fault! {
@@ -25,27 +24,6 @@ fault! {
         /// Duration; the longest, if something else releases them.
         lasts: SimDuration => Slot::Lasts,
     }
-}
-
-/// What releases held messages before the duration is over.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Release {
-    /// Nothing.
-    #[default]
-    Time,
-    /// A leader is elected.
-    Election,
-    /// Two leaders are elected, one after the other.
-    TwoElections,
-    /// A server restarts.
-    Restart,
-}
-
-impl Release {
-    /// All of them.
-    pub(in crate::plan) const ALL: [Release; 4] =
-        [Release::Time, Release::Election, Release::TwoElections, Release::Restart];
 }
 
 /// Links whose messages are held.

@@ -7,6 +7,7 @@
 #[macro_use]
 mod declare;
 mod host;
+mod release;
 mod slot;
 mod fields;
 mod crash;
@@ -38,7 +39,7 @@ pub use degraded_network::DegradedNetwork;
 pub use disk_error::DiskError;
 use fields::{FaultName, JumpBy, read_field};
 pub(crate) use held_messages::HeldLinks;
-pub use held_messages::{HeldMessages, Release};
+pub use held_messages::HeldMessages;
 pub(crate) use host::{Begun, Down, FaultHost, NetworkDegradation, SyncErrors};
 use host::{Blocked, End};
 pub use leave::Leave;
@@ -48,6 +49,7 @@ pub use one_way_partition::OneWayPartition;
 pub use partition::Partition;
 pub use pause::Pause;
 pub use power_loss::PowerLoss;
+pub use release::Release;
 pub(crate) use slot::Slot;
 pub(super) use slow_disk::MAX_FACTOR;
 pub use slow_disk::SlowDisk;

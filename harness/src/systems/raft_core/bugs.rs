@@ -21,8 +21,8 @@ raft_core::bugs! {
 pub const CATALOGUES: [Catalogue; 4] =
     [Bug::CATALOGUE, LogBug::CATALOGUE, HostBug::CATALOGUE, ApplicationBug::CATALOGUE];
 
-#[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test reads a chapter")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::server::BugInfo;

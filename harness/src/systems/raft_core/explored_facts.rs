@@ -2,8 +2,8 @@
 //! (`node.rs`).
 
 use super::entry::{configured_fact, fact_configuration, payload_digest};
-use super::explored::{CoreServer, change, make_due_now, request, start_now, step_now};
 use super::explored_disk::started_fact;
+use super::explored_server::{CoreServer, change, make_due_now, request, start_now, step_now};
 use super::node::{fact_log_id, read_confirmed};
 use crate::explore::Limit;
 use bytes::Bytes;

@@ -8,6 +8,8 @@ pub mod node;
 #[cfg(feature = "explore")]
 mod explored_disk;
 #[cfg(feature = "explore")]
+mod explored_server;
+#[cfg(feature = "explore")]
 mod explored_facts;
 #[cfg(feature = "explore")]
 pub mod explored;
