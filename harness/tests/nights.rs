@@ -157,10 +157,9 @@ fn a_window_has_the_same_seeds_in_each_summary() {
     assert_eq!(report["window"]["name"], "2026-11-30");
     assert_eq!(report["window"]["start"], 20_261_130_000_000_000_u64);
     // A night with a time limit begins at the first seed of its part.
-    check(
-        "sweep --window 2026-11-30 --for 1ms --shard 3/4 --jobs 1 --out c",
-        "20261130500000000..20261130500000000",
-    );
+    let output = sandbox.run("sweep --window 2026-11-30 --for 1ms --shard 3/4 --jobs 1 --out c");
+    let verdict = verdict(&output);
+    assert!(verdict.starts_with("seeds 20261130500000000..2026113050000000"), "{verdict}");
     let message = sandbox.rejection("sweep --window 2026-11-29 --resume --out a");
     assert!(
         message.contains("of the window 2026-11-30") && message.contains("of the window 2026-11-29"),

@@ -128,8 +128,8 @@ pub(crate) fn plan_with_faults(seed: u64) -> Plan {
             2_250,
             None,
             HeldMessages {
-                from: Target::Leader,
-                to: Target::Follower,
+                from: node(1),
+                to: node(2),
                 both_ways: true,
                 shuffled: true,
                 until: Release::TwoElections,
