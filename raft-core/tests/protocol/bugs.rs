@@ -20,11 +20,9 @@ fn each_bug_names_the_files_of_its_line() {
     let files: BTreeMap<String, String> = fs::read_dir(src)
         .unwrap()
         .map(|file| file.unwrap())
-        .map(|file| {
-            let text = fs::read_to_string(file.path()).unwrap();
-            // A question that does not count the line as exercised is no switch.
-            (file.file_name().into_string().unwrap(), text.replace("has_bug(Bug::", "has_bug("))
-        })
+        .map(|file| (file.file_name().into_string().unwrap(), fs::read_to_string(file.path()).unwrap()))
+        // It describes servers, and changes none.
+        .filter(|(name, _)| name != "canonical.rs")
         .collect();
     for &bug in Bug::ALL {
         let switches = [format!("Bug::{bug:?})"), format!("Bug::{bug:?}.is_on(")];
