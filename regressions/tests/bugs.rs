@@ -14,12 +14,17 @@ const MAX_SEEDS: u64 = 2_000;
 
 /// The bugs that survive these seeds, each with what it takes to catch it. They are known gaps: a bug that is
 /// caught after all must be removed from this list.
-const SURVIVING: [(&str, &str); 9] = [
+const SURVIVING: [(&str, &str); 10] = [
     (
         "vote-rule-inside-lease",
         "`confirmed-reads` needs a candidate that is up to date without leader contact for an election timeout, so there \
         must be no writes meanwhile; its other effect, repeatedly deposed leaders, violates `liveness` or \
         `no-disruption` in about one seed of fifty",
+    ),
+    (
+        "no-snapshot-when-all-purged",
+        "a follower must need a snapshot when the whole log of its leader is compacted, and no entry may follow: the next \
+        one brings the snapshot; in one seed of four thousand the healed phase ends like that",
     ),
     (
         "stale-conflict-rewinds",

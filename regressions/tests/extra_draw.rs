@@ -5,7 +5,7 @@ use harness::findings::case::Case;
 use harness::findings::refresh;
 use harness::outcome::{Options, RunRecord};
 use harness::plan::Plan;
-use harness::server::{Arrival, Host, LocalTime, Server};
+use harness::server::{Arrival, Catalogue, Host, LocalTime, Server};
 use harness::systems::BUILT_IN;
 use harness::systems::raft_core::RaftServer;
 use rand::RngCore;
@@ -20,6 +20,7 @@ type Message = <RaftServer as Server>::Message;
 
 impl Server for ChangedServer {
     type Message = Message;
+    const CATALOGUES: &'static [Catalogue] = RaftServer::CATALOGUES;
 
     fn boot(host: &mut Host<'_, Message>) -> ChangedServer {
         host.rng().next_u64();
