@@ -30,7 +30,7 @@ pub struct RateSettings {
     pub max_seeds: u64,
     /// Whether only what clients, panics and liveness show counts.
     pub black_box: bool,
-    /// Whether the runs are [guided](crate::findings::guided), and end with the first that fails.
+    /// Whether the runs are [guided], and end with the first that fails.
     #[serde(default)]
     pub guided: bool,
 }
