@@ -5,7 +5,7 @@
 //! milestone. A plan whose run gets to a place for the first, second or fourth time is kept. Places do not depend on
 //! what is checked, so a bug that has no effect yet guides to where it may have one.
 //!
-//! Plans are made and results are added in rounds of [`ROUND`], in the order of their numbers: so all is a function of the
+//! Plans are made and results are added in rounds of 32, in the order of their numbers: so all is a function of the
 //! settings, for any number of jobs.
 
 use crate::outcome::{Options, Outcome, Recording, RunRecord, bug_of_line};

@@ -1,7 +1,7 @@
 //! The page of a run as one HTML file, without anything from elsewhere: the picture, its data, and the plain page.
 //!
 //! The template writes what can be read without the script; `axis.js`, `draw.js` and `page.js` draw the picture from the
-//! JSON form in the page. All text is escaped: in the template by its formatter, in the data by [`json_for_script`], and
+//! JSON form in the page. All text is escaped: in the template by its formatter, in the data by `json_for_script`, and
 //! the script only sets text.
 
 mod sweep;
