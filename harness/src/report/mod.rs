@@ -26,10 +26,12 @@ mod table;
 mod survey;
 #[cfg(feature = "cli")]
 mod bug_table;
+#[cfg(feature = "cli")]
 mod guided;
 
 #[cfg(feature = "cli")]
 pub use bench_table::bench_table;
+#[cfg(feature = "cli")]
 pub use bug_table::{BugReport, ExercisedReport, bug_table, exercised_table};
 #[cfg(feature = "explore")]
 pub use explored::exploration_page;

@@ -1,9 +1,7 @@
 //! The sums over the runs of a sweep.
 
 use super::SweepSettings;
-use super::failures::{
-    self, CorpusFailure, CorpusRun, FailureGroup, FailureRecord, ShrunkPlan, UnlistedFailures,
-};
+use super::failures::{self, CorpusFailure, CorpusRun, FailureGroup, FailureRecord, UnlistedFailures};
 use super::parts::MergedParts;
 use super::rare::{self, RARE_BELOW, RareThing};
 use super::seeds::Seeds;
@@ -217,7 +215,7 @@ impl Summary {
 
     /// Sets the shrunk plans of these seeds.
     #[cfg(feature = "cli")]
-    pub(crate) fn set_shrunk_plans(&mut self, plans: Vec<(u64, ShrunkPlan)>) {
+    pub(crate) fn set_shrunk_plans(&mut self, plans: Vec<(u64, failures::ShrunkPlan)>) {
         for (seed, plan) in plans {
             let failure = self.failures.iter_mut().find(|failure| failure.seed == seed);
             failure.into_iter().for_each(|failure| failure.shrunk = Some(plan.clone()));
