@@ -6,12 +6,13 @@ use harness::explore::{Budget, Ended, ExplorationCase, Explored, Limits, Scope, 
 use harness::systems::raft_core::explored::CoreModel;
 use raft_core::Bug;
 
-fn explored(scope: Scope, bug: Option<Bug>) -> Explored {
+fn explored(scope: Scope, bug: Option<Bug>, liveness: bool) -> Explored {
     let model = CoreModel::new(scope, bug).expect("the scope must be valid");
     let renamings = model.renamings();
     let settings = Settings {
         limits: scope.limits,
         drop_dead: scope.drop_dead,
+        liveness,
         budget: Budget { states: 2_000_000, bytes: 1 << 30 },
     };
     explore(model, renamings, &settings, &mut |_| true)
@@ -34,10 +35,11 @@ fn small_scopes_are_complete_and_have_these_states() {
         Scope { asynchronous: false, limits: Limits { timers: 2, crashes: 1, ..limits }, ..three },
     ];
     let line = |scope: Scope| {
-        let Explored { ended, states, edges, depth, server_states, rounds, .. } = explored(scope, None);
+        let Explored { ended, states, edges, depth, server_states, rounds, recovered, .. } =
+            explored(scope, None, true);
         assert_eq!(ended, Ended::Complete, "{scope}");
         format!(
-            "{states:>7} states {edges:>8} edges depth {depth:>2} {server_states:>4} server states {rounds} rounds: {scope}\n"
+            "{states:>7} states {edges:>8} edges depth {depth:>2} {server_states:>4} server states {rounds} rounds {recovered:>6} recover: {scope}\n"
         )
     };
     insta::assert_snapshot!(scopes.map(line).concat());
@@ -105,24 +107,53 @@ fn bugs_and_scopes() -> Vec<(&'static str, Scope)> {
     ]
 }
 
+/// Bugs after which a cluster cannot recover, and the smallest scopes that show them.
+fn bugs_of_liveness_and_scopes() -> Vec<(&'static str, Scope)> {
+    let two = Scope { servers: 2, voters: 2, ..Scope::default() };
+    let instant = Scope { asynchronous: false, ..two };
+    vec![
+        ("conflict-catch-up-livelock", instant),
+        ("removed-or-retired-node-mishandled", Scope { limits: limits(|it| it.changes = 1), ..instant }),
+        // A leader learns the later term, so it must first stop leading: by its quorum check, or by a crash.
+        ("prevote-term-deadlock", Scope { pre_vote: true, check_quorum: true, ..instant }),
+        ("prevote-term-deadlock", Scope { pre_vote: true, limits: limits(|it| it.crashes = 1), ..two }),
+    ]
+}
+
+/// Explores with a bug. Its trace breaks the property as a case, too, which is stored and read again.
+fn line_of_bug(name: &str, scope: Scope, liveness: bool) -> String {
+    let bug = Bug::named(name).expect("a bug of the catalogue");
+    let Explored { ended, states, .. } = explored(scope, Some(bug), liveness);
+    let Ended::Violation(found) = ended else { panic!("{name} must be found: {ended:?}") };
+    let (steps, property) = (found.trace.len(), &found.property);
+    assert!(steps <= 20, "{name}: {steps} steps");
+    let case = ExplorationCase::of(scope, Some(name), &found).to_toml().expect("a case must be written");
+    let case = ExplorationCase::from_toml(&case).expect("a case must be read");
+    let model = CoreModel::new(case.scope, Some(bug)).expect("the scope must be valid");
+    let again = replay(model, &case.scope.limits, &case.trace).expect("each step must be taken");
+    assert_eq!(again.map(|found| found.property), Some(case.property), "{name}");
+    format!("{name:<36} {property:<22} {steps:>2} steps {states:>6} states: {scope}\n")
+}
+
 #[test]
 #[expect(clippy::disallowed_methods, reason = "insta reads the name of the function")]
 fn bugs_are_found_with_short_traces() {
-    let line = |(name, scope): (&str, Scope)| {
-        let bug = Bug::named(name).expect("a bug of the catalogue");
-        let Explored { ended, states, .. } = explored(scope, Some(bug));
-        let Ended::Violation(found) = ended else { panic!("{name} must be found: {ended:?}") };
-        let (steps, property) = (found.trace.len(), &found.property);
-        assert!(steps <= 20, "{name}: {steps} steps");
-        // The trace alone shows it, as a case that is stored and read again.
-        let case = ExplorationCase::of(scope, Some(name), &found).to_toml().expect("a case must be written");
-        let case = ExplorationCase::from_toml(&case).expect("a case must be read");
-        let model = CoreModel::new(case.scope, Some(bug)).expect("the scope must be valid");
-        let again = replay(model, &case.scope.limits, &case.trace).expect("each step must be taken");
-        assert_eq!(again.map(|found| found.property), Some(case.property), "{name}");
-        format!("{name:<36} {property:<22} {steps:>2} steps {states:>6} states: {scope}\n")
-    };
-    insta::assert_snapshot!(bugs_and_scopes().into_iter().map(line).collect::<String>());
+    let lines = bugs_and_scopes().into_iter().map(|(name, scope)| line_of_bug(name, scope, false));
+    insta::assert_snapshot!(lines.collect::<String>());
+}
+
+/// A cluster that can no longer get to work is found. Without the bug it always can, and without the check of liveness
+/// the bug breaks no property.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "insta reads the name of the function")]
+fn clusters_that_cannot_recover_are_found() {
+    let mut lines = String::new();
+    for (name, scope) in bugs_of_liveness_and_scopes() {
+        lines += &line_of_bug(name, scope, true);
+        assert_eq!(explored(scope, None, true).ended, Ended::Complete, "{scope}");
+        assert_eq!(explored(scope, Bug::named(name), false).ended, Ended::Complete, "{name}: {scope}");
+    }
+    insta::assert_snapshot!(lines);
 }
 
 /// The stored traces break their properties, and without their bug none does.

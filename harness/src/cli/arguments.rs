@@ -300,6 +300,9 @@ pub(super) struct ExploreArgs {
     /// Keep messages that change nothing in the network
     #[arg(long)]
     pub(super) keep_dead: bool,
+    /// Also check that a leader can be elected and commit from every state
+    #[arg(long)]
+    pub(super) liveness: bool,
     /// Switch on a bug
     #[arg(long, value_name = "NAME", allow_negative_numbers = true)]
     pub(super) bug: Option<String>,

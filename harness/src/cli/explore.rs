@@ -41,6 +41,7 @@ pub(super) fn explore_scope(system: &SystemInfo, arguments: &arguments::ExploreA
     let settings = Settings {
         limits: scope.limits,
         drop_dead: scope.drop_dead,
+        liveness: arguments.liveness,
         budget: Budget { states: arguments.max_states, bytes: arguments.max_memory << 20 },
     };
     signals::install_handlers("ending with the states so far; a second signal ends at once")?;
@@ -123,7 +124,17 @@ fn progress_line(progress: &Progress) -> String {
 
 fn as_text(scope: &Scope, arguments: &arguments::ExploreArgs, explored: &Explored, seconds: f64) -> String {
     let Explored {
-        states, edges, depth, server_states, server_steps, messages, rounds, bytes, paths, ..
+        states,
+        edges,
+        depth,
+        server_states,
+        server_steps,
+        messages,
+        rounds,
+        bytes,
+        paths,
+        recovered,
+        ..
     } = *explored;
     let number = |number: usize| with_thousands(number as u64);
     let bug = arguments.bug.as_ref().map_or(String::new(), |bug| format!(", bug {bug}"));
@@ -151,6 +162,12 @@ fn as_text(scope: &Scope, arguments: &arguments::ExploreArgs, explored: &Explore
         bytes / states.max(1),
         with_thousands(paths)
     );
+    if recovered > 0 {
+        text += &format!(
+            "liveness: {} combinations of servers, from which a leader can commit again\n",
+            number(recovered)
+        );
+    }
     for (property, checks) in explored.checks.iter().filter(|(_, checks)| **checks > 0) {
         text += &format!("  {property:<24} {:>12} checks\n", with_thousands(*checks));
     }
@@ -177,7 +194,7 @@ fn as_json(
         "commit": COMMIT, "scope": scope, "bug": arguments.bug, "ended": ended,
         "states": explored.states, "edges": explored.edges, "depth": explored.depth,
         "server_states": explored.server_states, "server_steps": explored.server_steps, "messages": explored.messages,
-        "rounds": explored.rounds, "bytes": explored.bytes, "paths": explored.paths, "checks": explored.checks,
+        "rounds": explored.rounds, "bytes": explored.bytes, "paths": explored.paths, "checks": explored.checks, "recovered": explored.recovered,
         "seconds": seconds,
     })
 }

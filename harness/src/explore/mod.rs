@@ -21,6 +21,7 @@
 //!   to a fresh checker whenever a server takes a step for the first time, and whenever what the properties compare
 //!   ([`Model::view`]) is new. So a property must be a function of the state. What properties compare with the past, a
 //!   model must keep in its state: a bounded history.
+//! - **Liveness** ([`liveness`]): from every state that was reached, the cluster can still get to work.
 //! - **Cases** ([`case`]): a scope with a trace that breaks a property, to be replayed.
 
 mod fixed;
@@ -33,15 +34,19 @@ pub mod trace;
 pub mod case;
 pub mod dead;
 pub mod search;
+pub mod liveness;
+mod replay;
 
 #[cfg(test)]
 mod tests;
 
 pub use case::ExplorationCase;
+pub use liveness::explore;
+pub use replay::replay;
 pub use scope::{Limit, Limits, Scope};
-pub use search::{Budget, Ended, Explored, Progress, explore};
+pub use search::{Budget, Ended, Explored, Progress};
 pub use symmetry::Renaming;
-pub use trace::{Found, TraceStep, replay};
+pub use trace::{Found, TraceStep};
 
 use invariants::Fact;
 use std::fmt::Display;
@@ -87,6 +92,24 @@ pub trait Model {
         None
     }
 
+    /// The same servers without the limits of a scope, for liveness. `None`: liveness is not checked.
+    fn beyond(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
+    /// For liveness: whether this server does what the cluster is there for, such as leading and committing.
+    fn is_productive(&self, _state: &Self::State) -> bool {
+        true
+    }
+
+    /// For liveness: the event that brings a server on, if there is one.
+    fn push(&self, _state: &Self::State, _push: Push) -> Option<u32> {
+        None
+    }
+
     /// An event in words.
     fn describe(&self, event: u32, number: u32) -> String;
 }
@@ -108,6 +131,19 @@ pub struct Event {
     pub code: u32,
     /// What it uses up; `None`: it may happen as often as it can.
     pub limit: Option<Limit>,
+}
+
+/// What brings a server on that works and waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Push {
+    /// Its writes end, and it restarts if it has stopped.
+    Repair,
+    /// Time passes without a message.
+    Wait,
+    /// It campaigns.
+    Campaign,
+    /// It repeats what it has sent as leader.
+    Repeat,
 }
 
 /// What a server is stepped with.

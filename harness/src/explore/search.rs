@@ -4,7 +4,6 @@ use super::Model;
 use super::dead::Dead;
 use super::network::EMPTY;
 use super::scope::{Limit, Limits};
-use super::symmetry::Renaming;
 use super::tables::{InputId, StepId, Tables};
 use super::trace::{self, Found};
 use super::words::{MAX_WIDTH, Tuples};
@@ -27,6 +26,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Whether dead messages leave the network.
     pub drop_dead: bool,
+    /// Whether liveness is checked after a complete search.
+    pub liveness: bool,
     /// When to give up.
     pub budget: Budget,
 }
@@ -85,19 +86,8 @@ pub struct Explored {
     pub checks: BTreeMap<&'static str, u64>,
     /// Paths that were checked.
     pub paths: u64,
-}
-
-/// Explores a model. `renamings` are the symmetries, the identity first. `report` is called now and then, and stops the
-/// search by returning false.
-pub fn explore<M: Model>(
-    model: M,
-    renamings: Vec<Renaming>,
-    settings: &Settings,
-    report: &mut dyn FnMut(Progress) -> bool,
-) -> Explored {
-    let mut search = Search::new(Tables::new(model, renamings), settings);
-    let ended = search.run(report);
-    search.summarize(ended)
+    /// Combinations of servers from which the cluster can recover; 0 if liveness was not checked.
+    pub recovered: usize,
 }
 
 /// The state of a search.
@@ -345,7 +335,7 @@ impl<'a, M: Model> Search<'a, M> {
     #[cfg(test)]
     pub(super) fn reached_server_states(
         &self,
-        renamings: &[Renaming],
+        renamings: &[super::Renaming],
     ) -> std::collections::BTreeSet<Vec<u32>> {
         let tuples = (0..self.visited.len() as u32).map(|id| &self.visited.get(id)[..self.servers]);
         let reached: std::collections::BTreeSet<u32> = tuples.flatten().copied().collect();
@@ -357,7 +347,7 @@ impl<'a, M: Model> Search<'a, M> {
         self.visited.bytes() + self.origins.capacity() * size_of::<(u32, InputId)>() + self.views.bytes()
     }
 
-    fn summarize(self, ended: Ended) -> Explored {
+    pub(super) fn summarize(self, ended: Ended) -> Explored {
         Explored {
             states: self.visited.len(),
             edges: self.edges,
@@ -369,6 +359,7 @@ impl<'a, M: Model> Search<'a, M> {
             bytes: self.bytes(),
             checks: self.checks,
             paths: self.paths,
+            recovered: 0,
             ended,
         }
     }

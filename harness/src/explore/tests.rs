@@ -1,17 +1,18 @@
 //! The explorer compared with itself: reduced searches see what full ones see.
 
+use super::liveness::Recovery;
 use super::search::{Search, Settings};
 use super::tables::Tables;
-use super::{Budget, Ended, Input, Limit, Limits, Model, Renaming, Scope, Step, explore};
+use super::{Budget, Ended, Event, Input, Limit, Limits, Model, Renaming, Scope, Step, explore};
 use crate::systems::raft_core::explored::{CoreModel, CoreServer};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use raft_core::Envelope;
+use raft_core::{Bug, Envelope};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 fn settings(scope: &Scope) -> Settings {
     let budget = Budget { states: 1 << 23, bytes: 1 << 30 };
-    Settings { limits: scope.limits, drop_dead: scope.drop_dead, budget }
+    Settings { limits: scope.limits, drop_dead: scope.drop_dead, liveness: false, budget }
 }
 
 /// The words of all server states within a scope, renamed ones included, and the number of states of the cluster.
@@ -164,6 +165,95 @@ fn a_planted_error_in_the_rule_of_dead_messages_is_found() {
         search.begin_round(wrong);
         assert_eq!(search.run_round(&mut |_| true), None);
         wrong = search.dead.find_errors(&mut search.tables);
+    }
+}
+
+/// A cluster that goes on from these servers with an empty network, and states nothing.
+struct Resumed {
+    model: CoreModel,
+    servers: Vec<CoreServer>,
+}
+
+fn without_facts(step: Step<CoreModel>) -> Step<Resumed> {
+    Step { state: step.state, messages: step.messages, facts: Vec::new() }
+}
+
+impl Model for Resumed {
+    type State = CoreServer;
+    type Message = Envelope;
+
+    fn servers(&self) -> usize {
+        self.servers.len()
+    }
+
+    fn start(&self, server: usize) -> Step<Resumed> {
+        Step { state: self.servers[server].clone(), messages: Vec::new(), facts: Vec::new() }
+    }
+
+    fn events(&self, server: &CoreServer, events: &mut Vec<Event>) {
+        self.model.events(server, events);
+    }
+
+    fn step(&self, server: &CoreServer, input: Input<'_, Envelope>) -> Option<Step<Resumed>> {
+        self.model.step(server, input).map(without_facts)
+    }
+
+    fn key(&self, server: &CoreServer, renaming: &Renaming, words: &mut Vec<u32>) {
+        self.model.key(server, renaming, words);
+    }
+
+    fn message_key(&self, message: &Envelope, renaming: &Renaming, words: &mut Vec<u32>) {
+        self.model.message_key(message, renaming, words);
+    }
+
+    fn view(&self, _server: &CoreServer, _words: &mut Vec<u32>) {}
+
+    fn describe(&self, event: u32, number: u32) -> String {
+        self.model.describe(event, number)
+    }
+}
+
+/// Whether some interleaving of two more terms leads from these servers to a leader that commits.
+fn recovers_in_two_more_terms(scope: Scope, bug: Option<Bug>, servers: Vec<CoreServer>) -> bool {
+    let limits = Limits { timers: 15, ..Limits::default() };
+    let scope = Scope { terms: scope.terms + 2, heartbeats: true, symmetry: false, limits, ..scope };
+    let (model, count) = (CoreModel::new(scope, bug).unwrap(), servers.len());
+    let resumed = Resumed { model: model.clone(), servers };
+    let settings = settings(&scope);
+    let mut search = Search::new(Tables::new(resumed, vec![Renaming::identity(count)]), &settings);
+    assert_eq!(search.run(&mut |_| true), Ended::Complete);
+    let states = (0..search.visited.len() as u32).flat_map(|id| &search.visited.get(id)[..count]);
+    states.into_iter().any(|state| model.is_productive(&search.tables.known_state(*state).state))
+}
+
+/// Liveness looks at few orders. Where it finds no way, no interleaving has one.
+#[test]
+fn every_interleaving_agrees_about_the_clusters_that_recover() {
+    let two = Scope { servers: 2, voters: 2, asynchronous: false, symmetry: false, ..Scope::default() };
+    let change = Scope { limits: Limits { changes: 1, ..two.limits }, ..two };
+    let worlds = [
+        (change, None),
+        (two, Some("conflict-catch-up-livelock")),
+        (change, Some("removed-or-retired-node-mishandled")),
+    ];
+    for (scope, name) in worlds {
+        let bug = name.map(|name| Bug::named(name).expect("a bug of the catalogue"));
+        let model = CoreModel::new(scope, bug).unwrap();
+        let mut recovery = Recovery::of(model.beyond().expect("the core has no limits of its own"));
+        let settings = settings(&scope);
+        let mut search = Search::new(Tables::new(model.clone(), model.renamings()), &settings);
+        assert_eq!(search.run(&mut |_| true), Ended::Complete);
+        let combinations: BTreeSet<&[u32]> =
+            (0..search.visited.len() as u32).map(|id| &search.visited.get(id)[..2]).collect();
+        let (mut stuck, mut can) = (0, 0);
+        for servers in combinations {
+            let recovers = recovery.recovers(&search.tables, servers);
+            let states = servers.iter().map(|state| search.tables.known_state(*state).state.clone());
+            let plainly = recovers_in_two_more_terms(scope, bug, states.collect());
+            assert_eq!(recovers, plainly, "{scope} {name:?}");
+            if recovers { can += 1 } else { stuck += 1 }
+        }
+        assert!(can > 10 && (stuck > 0) == name.is_some(), "{scope} {name:?}: {stuck} stuck, {can} not");
     }
 }
 

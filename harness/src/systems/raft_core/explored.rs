@@ -22,7 +22,7 @@ use super::explored_disk::Disk;
 use super::explored_facts::FactWriter;
 pub use super::explored_server::CoreServer;
 use super::explored_server::{History, NOW, request};
-use crate::explore::{Event, Input, Limit, Model, Renaming, Scope, Step};
+use crate::explore::{Event, Input, Limit, Model, Push, Renaming, Scope, Step};
 use invariants::{Digest, Fact};
 use raft_core::canonical::Due;
 use raft_core::{Bug, ConfChangeOp, Config, Envelope, NodeId, Raft, Recovered, SaveId, canonical};
@@ -369,6 +369,33 @@ impl Model for CoreModel {
 
     fn renamed(&self, envelope: &Envelope, renaming: &Renaming) -> Option<Envelope> {
         Some(envelope.renamed(&CoreModel::words_of(renaming, self.scope.servers)))
+    }
+
+    fn beyond(&self) -> Option<CoreModel> {
+        Some(CoreModel { scope: Scope { terms: u64::MAX, ..self.scope }, bug: self.bug })
+    }
+
+    fn is_productive(&self, server: &CoreServer) -> bool {
+        let raft = &server.raft;
+        raft.is_leader() && raft.log().term_at(raft.commit_index()) == Some(raft.term())
+    }
+
+    fn push(&self, server: &CoreServer, push: Push) -> Option<u32> {
+        let raft = &server.raft;
+        let happening = match push {
+            Push::Repair if raft.is_halted() => Happening::Crash(server.disk.unsynced()),
+            Push::Repair => match raft.writes_in_flight().len() {
+                0 => return None,
+                writes => Happening::Saved(writes),
+            },
+            Push::Wait if raft.is_leader() => return None,
+            Push::Wait => Happening::Lapse,
+            Push::Campaign if raft.is_leader() => return None,
+            Push::Campaign => Happening::Election,
+            Push::Repeat if raft.is_leader() => Happening::Heartbeat,
+            Push::Repeat => return None,
+        };
+        Some(happening.code())
     }
 
     fn describe(&self, code: u32, number: u32) -> String {
