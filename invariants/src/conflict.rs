@@ -96,6 +96,17 @@ evidence! {
         }
             "n{node} commits {entry} as leader of term {term} although n{successor} leads term {successor_term} without it";
 
+        CountLowered = "count-lowered" { node: Node, term: Term, follower: Node, from: Index, to: Index }
+            "n{node} leads term {term} and counts n{follower} up to {to} after it has counted it up to {from}";
+        CountedUnacknowledged = "counted-unacknowledged" {
+            node: Node, term: Term, follower: Node, index: Index, acked: Index,
+        }
+            "n{node} leads term {term} and counts n{follower} up to {index}, but that replica has acknowledged {upto} in this \
+             term",
+            upto = AckedUpTo(*acked);
+        CountedNotDurable = "counted-not-durable" { node: Node, term: Term, follower: Node, entry: LogId }
+            "n{node} leads term {term} and counts n{follower} up to {entry}, which was never durable there";
+
         // Promises and disks.
         VotedBeforeSave = "voted-before-save" {
             node: Node, term: Term, candidate: Node, saved_term: Term, saved_vote: Option<Node>,
@@ -337,6 +348,18 @@ impl fmt::Display for VotePromise {
             write!(f, "n{node} campaigns")
         } else {
             write!(f, "n{node} gives n{candidate} its vote")
+        }
+    }
+}
+
+/// The end of what was acknowledged.
+struct AckedUpTo(Index);
+
+impl fmt::Display for AckedUpTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("nothing"),
+            index => write!(f, "only {index}"),
         }
     }
 }

@@ -62,6 +62,10 @@ fn fact() -> impl Strategy<Value = Fact> {
         (number(), number()).prop_map(|(term, index)| Fact::Acknowledged { term, index }),
         (request(), number()).prop_map(|(read, applied)| Fact::ReadServed { read, applied }),
         number().prop_map(|term| Fact::Answered { term }),
+        number().prop_map(|identity| Fact::Identified { identity }),
+        (number(), number(), number(), number()).prop_map(|(term, follower, identity, match_index)| {
+            Fact::Counts { term, follower, identity, match_index }
+        }),
         request().prop_map(|read| Fact::ReadArrived { read }),
         (
             request(),

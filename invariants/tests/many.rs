@@ -41,7 +41,9 @@ fn stream(nodes: Node) -> Vec<Observed> {
         record(node, Fact::Configured { index: node, configuration: Box::new(config(node)) });
         let read = RequestId { session: nodes - node, sequence: 1 };
         record(node, Fact::ReadArrived { read });
+        record(node, Fact::Identified { identity: node });
         record(node, Fact::Answered { term: node });
+        record(node, Fact::Counts { term: node, follower: node, identity: node, match_index: 0 });
         record(node, Fact::ReadConfirmed { read, term: 0, index: 0, by: ConfirmedBy::Lease });
         record(node, Fact::ReadServed { read, applied: 0 });
         record(node, Fact::ReadAsked { read });
@@ -143,6 +145,8 @@ fn a_huge_number_allocates_no_memory() {
             Fact::Acknowledged { term: number, index: number },
             Fact::ReadArrived { read: request },
             Fact::Answered { term: number },
+            Fact::Identified { identity: number },
+            Fact::Counts { term: number, follower: number, identity: number, match_index: number },
             Fact::ReadConfirmed { read: request, term: number, index: number, by: ConfirmedBy::Round },
             Fact::ReadServed { read: request, applied: number },
             Fact::Saved { term: number, vote: Some(number), after: Some(number) },

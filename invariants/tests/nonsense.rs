@@ -12,7 +12,7 @@ fn number() -> impl Strategy<Value = u64> {
 }
 
 fn fact() -> impl Strategy<Value = Fact> {
-    (0..33u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
+    (0..35u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
         let request = RequestId { session: y, sequence: z };
         let last = LogId { index: x, term: y };
         let configuration = Box::new(Configuration {
@@ -79,6 +79,8 @@ fn fact() -> impl Strategy<Value = Fact> {
                 let by = if yes { ConfirmedBy::Round } else { ConfirmedBy::Lease };
                 Fact::ReadConfirmed { read: RequestId { session: y, sequence: y }, term: x, index: z, by }
             }
+            32 => Fact::Counts { term: x, follower: y, identity: z, match_index: x },
+            33 => Fact::Identified { identity: x },
             31 => Fact::ReadArrived { read: RequestId { session: y, sequence: y } },
             _ => Fact::SavedSnapshot { base: LogId { index: z, term: y }, last },
         }

@@ -174,7 +174,7 @@ bugs! {
         MatchFromSentIndex {
             id: "R05", name: "match-from-sent-index", at: "replication.rs",
             breaks: "A success response counts for everything that was sent",
-            first: "committed-on-quorum",
+            first: "leader-counts",
             consequence: "an acknowledged write is on one server only, and lost with it",
         }
         CommitPriorTermByCount {
@@ -498,7 +498,7 @@ bugs! {
         StaleAckAfterReversion {
             id: "Z01", name: "stale-ack-after-reversion", at: "replication.rs",
             breaks: "A member that is removed and returns with another directory ID keeps its `match_index`",
-            first: "liveness",
+            first: "leader-counts",
             consequence: "what its empty disk lacks counts as acknowledged: it never catches up",
         }
         StaleConflictRewinds {
@@ -576,7 +576,7 @@ bugs! {
         SnapshotAnswerWithoutTerm {
             id: "Z23", name: "snapshot-answer-without-term", at: "step.rs, 5.3",
             breaks: "An acknowledgement of an older term counts",
-            first: "committed-on-quorum",
+            first: "leader-counts",
             consequence: "an acknowledged write is on a minority: the next leader lacks it",
         }
     }

@@ -258,6 +258,13 @@ impl Raft {
             .map(|progress| progress.match_index)
     }
 
+    /// The replicas that get this leader's log, each with the index up to which its log is known to be durable and
+    /// equal. None if this server is not the leader.
+    pub fn followers(&self) -> impl Iterator<Item = (ReplicaKey, Index)> {
+        let progress: &[_] = if let Role::Leader(leader) = &self.role { &leader.progress } else { &[] };
+        progress.iter().map(|progress| (progress.replica, progress.match_index))
+    }
+
     /// The configuration in force: the newest in the log, committed or not (6).
     #[must_use]
     pub fn configuration(&self) -> &Arc<Configuration> {

@@ -86,6 +86,8 @@ supports! {
     application_facts "application-facts": |_| {},
     /// Leaders state when they confirm a read, and servers every answer to a leader.
     read_confirmations "read-confirmations": |_| {},
+    /// Leaders state up to where they count each follower, and disks have an identity.
+    follower_counts "follower-counts": |_| {},
     /// Servers change their configuration at an operator's command.
     membership "membership": |plan| {
         plan.raft.initial_voters = 0;
@@ -192,7 +194,7 @@ mod tests {
             changed += u64::from(plan.faults != generate(seed).faults);
         }
         assert!(changed > 100, "{changed}");
-        assert_eq!(Supports::NOTHING.missing().len(), 22);
+        assert_eq!(Supports::NOTHING.missing().len(), 23);
         assert_eq!(
             Supports { chunks: false, ..Supports::ALL }.missing(),
             [("chunks", "Servers send snapshots in several parts.")]

@@ -237,6 +237,7 @@ impl SystemInfo {
         };
         is_stated
             && match property {
+                "leader-counts" => supports.follower_counts,
                 "confirmed-reads" => supports.read_confirmations,
                 "requested-membership" => supports.membership,
                 "snapshot-consistency" => supports.snapshots,

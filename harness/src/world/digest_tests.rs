@@ -66,6 +66,8 @@ fn facts_keep_their_numbers_and_fields_in_the_digest() {
         (Fact::Answered { term }, vec![20]),
         (Fact::ReadConfirmed { read: request, term, index, by: ConfirmedBy::Lease }, vec![15, 16, 20, 21, 1]),
         (Fact::ReadArrived { read: request }, vec![15, 16]),
+        (Fact::Counts { term, follower: 3, identity: 24, match_index: index }, vec![20, 3, 24, 21]),
+        (Fact::Identified { identity: 24 }, vec![24]),
     ];
     let node = 5;
     for (number, (fact, fields)) in (1..).zip(facts) {

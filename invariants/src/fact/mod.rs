@@ -297,6 +297,23 @@ facts! {
             /// How this server knows that it still leads.
             by: ConfirmedBy,
         } about request: *read, term: *term;
+        /// Claim: this server, as leader of `term`, counts a follower for all entries up to this index: it takes them for
+        /// durable there and equal to its own. Stated when it changes.
+        34 "counts" Counts {
+            /// The term that this server leads.
+            term: Term,
+            /// The follower.
+            follower: Node,
+            /// The identity of the follower's disk, as in [`Fact::Identified`]; 0 where there is none.
+            identity: u64,
+            /// The index.
+            match_index: Index,
+        } about index: *match_index, term: *term;
+        /// Claim: the identity of this server's disk, which an emptied disk loses. Stated at each start, if disks have one.
+        35 "identified" Identified {
+            /// The identity. Never 0.
+            identity: u64,
+        };
     }
 
     /// What a disk states, once what was written before it is durable.

@@ -111,7 +111,7 @@ impl ConfirmedReads {
             return Ok(());
         }
         let has_answered = |voter: Node| {
-            let answer = context.cluster.server(voter).map_or(0, |server| server.last_answer(term));
+            let answer = context.cluster.server(voter).map_or(0, |server| server.answers.last(term));
             voter == node || answer > start
         };
         let mut possible = context.node.in_force_since(start).peekable();

@@ -22,6 +22,7 @@ pub mod current_term_commit;
 pub mod leader_completeness;
 pub mod committed_on_quorum;
 pub mod follower_commit_safety;
+pub mod leader_counts;
 pub mod persist_before_reply;
 pub mod recovered_promises;
 pub mod acked_immutable;
@@ -46,6 +47,7 @@ pub use exactly_once::ExactlyOnce;
 pub use follower_commit_safety::FollowerCommitSafety;
 pub use leader_append_only::LeaderAppendOnly;
 pub use leader_completeness::LeaderCompleteness;
+pub use leader_counts::LeaderCounts;
 pub use log_matching::LogMatching;
 pub use membership_safety::MembershipSafety;
 pub use monotonic_term::MonotonicTerm;
@@ -104,6 +106,7 @@ properties! {
     committed_on_quorum: CommittedOnQuorum,
     follower_commit_safety: FollowerCommitSafety,
     leader_completeness: LeaderCompleteness,
+    leader_counts: LeaderCounts,
     persist_before_reply: PersistBeforeReply,
     recovered_promises: RecoveredPromises,
     acked_immutable: AckedImmutable,
@@ -155,6 +158,10 @@ impl Properties {
                 check!(self.one_vote_per_term, check_vote, context, term, context.node.id);
                 check!(self.elected_by_quorum, check_leader, context, term);
                 check!(self.leader_completeness, check_leader, context, term);
+                check!(self.leader_counts, record_leader, context);
+            }
+            Fact::Counts { term, follower, identity, match_index } => {
+                check!(self.leader_counts, check_count, context, term, (follower, identity), match_index);
             }
             Fact::Committed { index } => match context.node.leading_term() {
                 Some(led) => {
@@ -224,6 +231,7 @@ impl Properties {
                 check!(self.snapshot_consistency, check_configuration, context, index, configuration);
                 check!(self.membership_safety, check_configuration, context, index, configuration);
                 check!(self.requested_membership, check_configuration, context, index, configuration);
+                check!(self.leader_counts, record_configuration, context, configuration);
             }
             Fact::Founded { ref voters } => {
                 check!(self.requested_membership, record_initial_voters, context, voters)
@@ -245,6 +253,7 @@ impl Properties {
             | Fact::SavedRecovered
             | Fact::Restarted
             | Fact::Answered { .. }
+            | Fact::Identified { .. }
             | Fact::WriteAcknowledged { .. }
             | Fact::ReadAsked { .. } => {}
         }

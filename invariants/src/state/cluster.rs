@@ -167,7 +167,7 @@ impl ClusterState {
             Fact::Voted { term, candidate } => {
                 self.vote_facts_seen = true;
                 server.record_vote(term, candidate, observed);
-                server.answer(term, now);
+                server.answers.record(term, server.identity, 0, now);
             }
             Fact::Campaigned { term } => {
                 self.vote_facts_seen = true;
@@ -175,9 +175,10 @@ impl ClusterState {
             }
             Fact::Acknowledged { term, index } => {
                 server.acknowledge(term, index, observed);
-                server.answer(term, now);
+                server.answers.record(term, server.identity, index, now);
             }
-            Fact::Answered { term } => server.answer(term, now),
+            Fact::Answered { term } => server.answers.record(term, server.identity, 0, now),
+            Fact::Identified { identity } => server.identity = identity,
             Fact::Saved { term, vote, after } => {
                 self.disk_facts_seen = true;
                 server.save(term, vote, after);
@@ -210,6 +211,7 @@ impl ClusterState {
             Fact::SnapshotTaken { .. }
             | Fact::ReadServed { .. }
             | Fact::ReadConfirmed { .. }
+            | Fact::Counts { .. }
             | Fact::ReadArrived { .. }
             | Fact::Restarted
             | Fact::Quiet

@@ -10,6 +10,7 @@
 //! No operation walks a whole log. A restart walks from the recovered end back to the first entry that was known to
 //! be on disk or in memory before: at most what was appended since.
 
+mod sorted;
 mod fact_origin;
 mod term_runs;
 mod entries;
@@ -17,6 +18,7 @@ mod request_map;
 mod logged_configurations;
 mod applications;
 mod commits;
+mod answers;
 mod leaderships;
 mod server;
 mod cluster;
@@ -30,5 +32,5 @@ pub(crate) use applications::Application;
 pub(crate) use entries::Entry;
 pub(crate) use fact_origin::FactOrigin;
 pub(crate) use request_map::RequestMap;
-pub(crate) use server::count_prefix;
+pub(crate) use sorted::count_prefix;
 pub(crate) use term_runs::TermRuns;

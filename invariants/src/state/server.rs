@@ -1,6 +1,8 @@
 //! The state of one server as its facts describe it: in memory, on disk, and the promises it has sent.
 
+use super::answers::Answers;
 use super::fact_origin::FactOrigin;
+use super::sorted::count_prefix;
 use super::term_runs::TermRuns;
 use crate::fact::{Configuration, Index, LogId, Node, Observed, Term};
 
@@ -98,8 +100,10 @@ pub struct ServerState {
     wipe_state: Option<WipeState>,
     /// For each term, the highest index at which an entry of that term was ever durable here.
     ever_durable: Vec<(Term, Index)>,
-    /// For each term in which it has answered a leader, the number of the fact that stated its last answer.
-    answers: Vec<(Term, u64)>,
+    /// The identity of its disk; 0 if it has stated none.
+    pub(super) identity: u64,
+    /// Its answers to leaders.
+    pub(crate) answers: Answers,
     /// Its configurations, by the index of the entry that carries each.
     configurations: Vec<(Index, Configuration)>,
     /// For each of them, the number of the fact that stated it.
@@ -126,7 +130,8 @@ impl ServerState {
             replica_generation: 0,
             wipe_state: None,
             ever_durable: Vec::new(),
-            answers: Vec::new(),
+            identity: 0,
+            answers: Answers::default(),
             configurations: Vec::new(),
             configured_at: Vec::new(),
         }
@@ -225,12 +230,6 @@ impl ServerState {
     pub(crate) fn ever_durable(&self, term: Term) -> Index {
         let until = count_prefix(&self.ever_durable, |saved| saved.0 <= term);
         self.ever_durable[..until].last().filter(|saved| saved.0 == term).map_or(0, |saved| saved.1)
-    }
-
-    /// The number of the fact that stated its last answer to the leader of `term`; 0 if there is none.
-    pub(crate) fn last_answer(&self, term: Term) -> u64 {
-        let until = count_prefix(&self.answers, |answer| answer.0 <= term);
-        self.answers[..until].last().filter(|answer| answer.0 == term).map_or(0, |answer| answer.1)
     }
 
     /// The configurations that were in force here at some time since the fact of this number, the newest first.
@@ -372,24 +371,6 @@ impl ServerState {
         }
     }
 
-    /// It answers the leader of `term`.
-    #[inline]
-    pub(super) fn answer(&mut self, term: Term, fact: u64) {
-        match self.answers.last_mut() {
-            Some(newest) if newest.0 == term => newest.1 = fact,
-            _ => self.answer_in_other_term(term, fact),
-        }
-    }
-
-    #[cold]
-    fn answer_in_other_term(&mut self, term: Term, fact: u64) {
-        let position = count_prefix(&self.answers, |answer| answer.0 <= term);
-        match position.checked_sub(1).map(|found| &mut self.answers[found]) {
-            Some(known) if known.0 == term => known.1 = fact,
-            _ => self.answers.insert(position, (term, fact)),
-        }
-    }
-
     /// Records only the first promise in each new highest term, so that a steady state costs nothing.
     pub(super) fn record_promise(&mut self, term: Term, observed: &Observed) {
         if self.highest_promise.as_ref().is_none_or(|promised| promised.0 < term) {
@@ -456,14 +437,6 @@ impl ServerState {
 
     fn count_votes_up_to(&self, term: Term) -> usize {
         count_prefix(&self.sent_votes, |vote| vote.term <= term)
-    }
-}
-
-/// The length of the prefix of a sorted list for which `is_early` holds; usually the whole list.
-pub(crate) fn count_prefix<T>(ordered: &[T], is_early: impl Fn(&T) -> bool) -> usize {
-    match ordered.last() {
-        Some(last) if !is_early(last) => ordered.partition_point(is_early),
-        _ => ordered.len(),
     }
 }
 

@@ -10,6 +10,7 @@ mod elections;
 mod logs;
 mod disks;
 mod commits;
+mod leader_counts;
 mod contracts;
 mod clients;
 mod confirmed_reads;
@@ -84,6 +85,12 @@ violations! {
         a_commit_index_goes_back
         a_committed_entry_is_truncated
         two_entries_are_committed_at_one_index;
+    leader_counts:
+        a_leader_counts_what_it_has_sent
+        a_leader_counts_an_acknowledgement_of_an_older_term
+        a_leader_counts_a_replica_for_what_another_one_acknowledged
+        a_leader_counts_less_than_before
+        a_leader_counts_an_entry_that_was_never_durable;
     clients:
         two_entries_applied_at_one_index
         two_states_after_one_entry

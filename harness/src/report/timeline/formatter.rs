@@ -307,6 +307,10 @@ impl TimelineFormatter<'_> {
             Fact::Acknowledged { term, index } => {
                 format!("acknowledges {} to the leader of term {term}", entry(index))
             }
+            Fact::Counts { term, follower, match_index, .. } => {
+                format!("counts n{follower} up to {} as leader of term {term}", entry(match_index))
+            }
+            Fact::Identified { identity } => format!("has a disk with the identity {identity:016x}"),
             Fact::Answered { term } => format!("answers the leader of term {term}"),
             Fact::ReadArrived { read } => format!("gets {read}"),
             Fact::ReadConfirmed { read, term, index, by } => {

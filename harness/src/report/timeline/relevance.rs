@@ -94,6 +94,12 @@ impl Relevance {
             Fact::WriteAcknowledged { index, write } => {
                 is_relevant_request(write) || self.indexes.contains(index)
             }
+            // What other leaders count, or earlier, does not matter.
+            Fact::Counts { match_index, .. } => {
+                self.has_fact_kind(&observed.fact)
+                    && is_recent(*match_index)
+                    && self.nodes.contains(&observed.node)
+            }
             // An acknowledgement binds only the server that sends it.
             Fact::Acknowledged { index, .. } if self.has_exact_events => {
                 self.has_fact_kind(&observed.fact) && is_recent(*index) && self.nodes.contains(&observed.node)

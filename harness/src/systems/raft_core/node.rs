@@ -17,8 +17,8 @@ use bytes::Bytes;
 use invariants::{ConfirmedBy, LogId, ServerFact};
 use raft_core::{
     Bug, Checkpoint, ConfChange, ConfChangeOp, Config, DirectoryId, Effect, Entry, Envelope, ForwardRequest,
-    Index, Input, Message, NodeId, Payload, Raft, ReadConfirmation, ReadKey, Recovered, SaveId, SaveRecord,
-    Snapshot, Timestamp,
+    Index, Input, Message, NodeId, Payload, Raft, ReadConfirmation, ReadKey, Recovered, ReplicaKey, SaveId,
+    SaveRecord, Snapshot, Timestamp,
 };
 use rand::RngCore;
 use std::sync::Arc;
@@ -42,6 +42,8 @@ pub struct RunningServer {
     effects: Vec<Effect>,
     /// The state of the core that facts have stated.
     stated: StatedState,
+    /// Up to where this leader has stated that it counts each follower, in the order of the core.
+    counted: Vec<(ReplicaKey, Index)>,
 }
 
 impl Server for RaftServer {
@@ -88,6 +90,7 @@ impl RunningServer {
         let config = core_config(host, directory_id, seed);
         let started = recovered.started();
         host.record_fact(started.clone());
+        host.record_fact(ServerFact::Identified { identity: directory_id.0 });
         if let ServerFact::Started { term, base, last, .. } = started {
             host.trace(|| format!("starts with term {term}, log after {base} up to {last}"));
         }
@@ -109,6 +112,7 @@ impl RunningServer {
             log,
             application: ApplicationLane::new(host),
             effects: Vec::new(),
+            counted: Vec::new(),
         };
         // A snapshot implies that its entries are committed.
         server.stated.commit(host, server.raft.commit_index().0);
@@ -187,6 +191,7 @@ impl RunningServer {
         let commit_index = self.raft.commit_index().0;
         self.stated.observe(host, self.raft.term().0, self.raft.is_leader(), commit_index);
         let mut effects = std::mem::take(&mut self.effects);
+        self.state_counts(host);
         if self.raft.is_leader() {
             self.stated.commit(host, commit_index);
         }
@@ -280,6 +285,28 @@ impl RunningServer {
         });
     }
 
+    /// States up to where this leader counts its followers, where that has changed.
+    fn state_counts(&mut self, host: &mut CoreHost<'_>) {
+        let term = self.raft.term().0;
+        let mut followers = 0;
+        for counted in self.raft.followers() {
+            match self.counted.get_mut(followers) {
+                Some(stated) if *stated == counted => {}
+                Some(stated) => {
+                    let before = std::mem::replace(stated, counted);
+                    state_count(host, term, counted, (before.0 == counted.0).then_some(before.1));
+                }
+                None => {
+                    self.counted.push(counted);
+                    state_count(host, term, counted, None);
+                }
+            }
+            followers += 1;
+        }
+        // A server that does not lead counts none.
+        self.counted.truncate(followers);
+    }
+
     /// States the promise that a message makes, when it is sent.
     fn record_promise(&mut self, host: &mut CoreHost<'_>, to: u64, message: &Message) {
         match *message {
@@ -298,6 +325,20 @@ impl RunningServer {
             }
             _ => {}
         }
+    }
+}
+
+/// States up to where the leader of `term` counts a replica, and counted it before. That a new replica has nothing is
+/// not stated.
+fn state_count(
+    host: &mut CoreHost<'_>,
+    term: u64,
+    (replica, match_index): (ReplicaKey, Index),
+    before: Option<Index>,
+) {
+    if match_index > Index(0) || before.is_some() {
+        let (follower, identity) = (replica.id.0, replica.directory_id.0);
+        host.record_fact(ServerFact::Counts { term, follower, identity, match_index: match_index.0 });
     }
 }
 

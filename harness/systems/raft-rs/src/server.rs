@@ -22,8 +22,13 @@ type Host<'a> = harness::server::Host<'a, RaftMessage>;
 /// Ticks between two heartbeats.
 const HEARTBEAT_TICKS: u64 = 10;
 /// What it supports, except in profiles.
-pub(crate) const SUPPORTS: Supports =
-    Supports { read_confirmations: false, chunks: false, wipes: false, ..Supports::ALL };
+pub(crate) const SUPPORTS: Supports = Supports {
+    read_confirmations: false,
+    follower_counts: false,
+    chunks: false,
+    wipes: false,
+    ..Supports::ALL
+};
 
 /// A server; none if its disk is damaged.
 pub struct RaftRsServer(Option<Box<Running>>);
