@@ -6,9 +6,17 @@ use harness::explore::{Budget, Ended, Event, Explored, Input, Limits, Model, Ren
 use invariants::Fact;
 use std::fmt;
 
-/// Elections of a term in which every server must agree. `grants_twice` is the bug.
+/// Elections of a term in which every server must agree.
 struct Toy {
-    grants_twice: bool,
+    bug: Option<ToyBug>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum ToyBug {
+    /// A server grants the term to two.
+    GrantsTwice,
+    /// A server that leads goes back to an older term for a moment when it is granted the term again.
+    Slips,
 }
 
 const SERVERS: usize = 3;
@@ -82,10 +90,16 @@ impl Model for Toy {
                 messages.extend(others.map(|other| state.send(other, true)));
             }
             Input::Message(message) if message.asks => {
-                if state.granted.is_none_or(|granted| granted == message.from || self.grants_twice) {
+                if state
+                    .granted
+                    .is_none_or(|granted| granted == message.from || self.bug == Some(ToyBug::GrantsTwice))
+                {
                     state.granted = Some(message.from);
                     messages.push(state.send(message.from, false));
                 }
+            }
+            Input::Message(_) if state.leads && self.bug == Some(ToyBug::Slips) => {
+                facts.extend([2, 1].map(|term| Fact::TermChanged { term }));
             }
             Input::Message(message) => state.count(message.from, &mut facts),
         }
@@ -118,22 +132,22 @@ impl Model for Toy {
     }
 }
 
-fn explored(grants_twice: bool, renamings: Vec<Renaming>, drop_dead: bool) -> Explored {
+fn explored(bug: Option<ToyBug>, renamings: Vec<Renaming>, drop_dead: bool) -> Explored {
     let budget = Budget { states: 100_000, bytes: 1 << 28 };
     let settings = Settings { limits: Limits::default(), drop_dead, liveness: false, budget };
-    explore(Toy { grants_twice }, renamings, &settings, &mut |_| true)
+    explore(Toy { bug }, renamings, &settings, &mut |_| true)
 }
 
 #[test]
 fn a_toy_is_explored_completely() {
     let all = || Renaming::all_within(SERVERS, |_| 0);
     let one = || vec![Renaming::identity(SERVERS)];
-    let full = explored(false, one(), false);
+    let full = explored(None, one(), false);
     assert_eq!(full.ended, Ended::Complete);
     // Who was asked shows in the state of the one who asks: that a message is gone merges nothing.
-    assert_eq!(explored(false, one(), true).states, full.states);
+    assert_eq!(explored(None, one(), true).states, full.states);
     for drop_dead in [false, true] {
-        let reduced = explored(false, all(), drop_dead);
+        let reduced = explored(None, all(), drop_dead);
         assert_eq!(reduced.ended, Ended::Complete);
         assert!(reduced.states < full.states && reduced.states * 6 >= full.states, "{}", reduced.states);
     }
@@ -141,10 +155,24 @@ fn a_toy_is_explored_completely() {
 
 #[test]
 fn a_toy_with_a_bug_elects_two() {
-    let Ended::Violation(found) = explored(true, Renaming::all_within(SERVERS, |_| 0), true).ended else {
+    let Ended::Violation(found) =
+        explored(Some(ToyBug::GrantsTwice), Renaming::all_within(SERVERS, |_| 0), true).ended
+    else {
         panic!("two servers must lead")
     };
     assert_eq!(found.property, "election-safety");
     // Two ask; each is granted by the two others, and receives both grants.
     assert_eq!(found.trace.len(), 10, "{:#?}", found.trace);
+}
+
+/// A step that breaks a property and changes nothing is looked at, although it was asked before whether its message is dead.
+#[test]
+fn a_step_that_leads_back_is_checked() {
+    for drop_dead in [false, true] {
+        let all = Renaming::all_within(SERVERS, |_| 0);
+        let Ended::Violation(found) = explored(Some(ToyBug::Slips), all, drop_dead).ended else {
+            panic!("it goes back to an older term")
+        };
+        assert_eq!(found.property, "monotonic-term");
+    }
 }

@@ -46,7 +46,7 @@ impl Dead {
         if !self.is_on || self.kept.contains(&(state, message)) {
             return false;
         }
-        let step = tables.step(state, InputId(message)).0;
+        let step = tables.step(state, InputId(message));
         let changes_nothing = matches!(step, StepId::NoEffect | StepId::OutOfScope);
         #[cfg(test)]
         let changes_nothing = changes_nothing || (self.planted && message.is_multiple_of(5));
@@ -152,7 +152,7 @@ impl Graph {
         while at < nodes.len() {
             let (state, message) = nodes[at];
             // These pairs need not meet in a cluster, so a panic here is no violation.
-            if matches!(tables.step(state, InputId(message)).0, StepId::At(_) | StepId::Panics(_)) {
+            if matches!(tables.step(state, InputId(message)), StepId::At(_) | StepId::Panics(_)) {
                 live.push(at as u32);
             }
             let next = self.next.get(state as usize).map_or(&[][..], Vec::as_slice);

@@ -197,7 +197,7 @@ impl<M: Model> Recovery<M> {
     }
 
     fn step(&mut self, servers: &mut Servers, server: usize, input: InputId, network: &mut VecDeque<u32>) {
-        if let StepId::At(at) = self.tables.step(servers[server], input).0 {
+        if let StepId::At(at) = self.tables.step(servers[server], input) {
             let result = &self.tables.results[at as usize];
             servers[server] = result.to;
             network.extend(&result.messages);

@@ -28,7 +28,7 @@ pub fn replay<M: Model>(model: M, limits: &Limits, lines: &[String]) -> Result<O
         replay.inputs.push(input);
         replay.counts = counts;
         let server = trace::server_of(&tables, input);
-        match tables.step(replay.servers[server], input).0 {
+        match tables.step(replay.servers[server], input) {
             StepId::NoEffect | StepId::OutOfScope => {}
             StepId::Panics(at) => {
                 let sentence = tables.panics[at as usize].to_string();
@@ -81,7 +81,7 @@ impl Replay {
         candidates.retain(|(_, _, step)| step.to_string() == line);
         let mut effective = candidates.into_iter().filter(|(input, _, _)| {
             let server = trace::server_of(tables, *input);
-            matches!(tables.step(self.servers[server], *input).0, StepId::At(_) | StepId::Panics(_))
+            matches!(tables.step(self.servers[server], *input), StepId::At(_) | StepId::Panics(_))
         });
         effective.next().map(|(input, counts, _)| (input, counts))
     }

@@ -70,6 +70,8 @@ pub struct Explored {
     pub states: usize,
     /// Steps with an effect from these states.
     pub edges: u64,
+    /// The same of all rounds.
+    pub all_edges: u64,
     /// The greatest number of steps from the start to a state.
     pub depth: u32,
     /// States of single servers, of all rounds.
@@ -99,9 +101,13 @@ pub(super) struct Search<'a, M: Model> {
     pub(super) visited: Tuples,
     /// By state: the state before it, and the input that led from there.
     origins: Vec<(u32, InputId)>,
+    /// By step: whether it was taken before. That a message is dead is asked before it is taken.
+    taken: Vec<bool>,
     /// Combinations of views whose path was checked.
     views: Tuples,
     edges: u64,
+    /// Of the rounds before.
+    edges_before: u64,
     depth: u32,
     round: u32,
     checks: BTreeMap<&'static str, u64>,
@@ -121,8 +127,10 @@ impl<'a, M: Model> Search<'a, M> {
             dead: Dead::new(settings.drop_dead),
             visited: Tuples::new(2 * servers + 1),
             origins: Vec::new(),
+            taken: Vec::new(),
             views: Tuples::new(servers),
             edges: 0,
+            edges_before: 0,
             depth: 0,
             round: 0,
             checks: BTreeMap::new(),
@@ -154,6 +162,7 @@ impl<'a, M: Model> Search<'a, M> {
         self.visited = Tuples::new(2 * self.servers + 1);
         self.origins = Vec::new();
         self.views = Tuples::new(self.servers);
+        self.edges_before += self.edges;
         (self.edges, self.depth) = (0, 0);
         let mut start = [EMPTY; MAX_WIDTH];
         let start = &mut start[..2 * self.servers + 1];
@@ -235,14 +244,13 @@ impl<'a, M: Model> Search<'a, M> {
 
     /// Takes one step from a state.
     fn take(&mut self, id: u32, tuple: &[u32], server: usize, input: InputId, counts: u32) -> Option<Found> {
-        let (step, is_new) = self.tables.step(tuple[server], input);
-        let at = match step {
+        let at = match self.tables.step(tuple[server], input) {
             StepId::NoEffect | StepId::OutOfScope => return None,
             StepId::Panics(at) => return Some(self.panicked(id, input, at)),
             StepId::At(at) => at,
         };
         self.edges += 1;
-        if is_new {
+        if self.is_first(at) {
             let found = self.check_step(id, input);
             if found.is_some() {
                 return found;
@@ -257,6 +265,15 @@ impl<'a, M: Model> Search<'a, M> {
             return None;
         }
         if self.add(next, id, input) && self.has_new_view(next) { self.check_step(id, input) } else { None }
+    }
+
+    /// Whether a step is taken for the first time.
+    fn is_first(&mut self, at: u32) -> bool {
+        let at = at as usize;
+        if self.taken.len() <= at {
+            self.taken.resize(self.tables.step_count(), false);
+        }
+        !std::mem::replace(&mut self.taken[at], true)
     }
 
     /// What a step does to a state of the cluster.
@@ -351,6 +368,7 @@ impl<'a, M: Model> Search<'a, M> {
         Explored {
             states: self.visited.len(),
             edges: self.edges,
+            all_edges: self.edges_before + self.edges,
             depth: self.depth,
             server_states: self.tables.state_count(),
             server_steps: self.tables.step_count(),

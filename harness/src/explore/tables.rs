@@ -197,10 +197,10 @@ impl<M: Model> Tables<M> {
         id
     }
 
-    /// The result of a step, and whether it was carried out now, for the first time.
-    pub(super) fn step(&mut self, state: u32, input: InputId) -> (StepId, bool) {
+    /// The result of a step, which is carried out unless it is remembered.
+    pub(super) fn step(&mut self, state: u32, input: InputId) -> StepId {
         if let Some(step) = self.steps.get(&(state, input.0)) {
-            return (*step, false);
+            return *step;
         }
         let known = self.known_state(state);
         let (server, is_message) = (known.server, input.message());
@@ -232,7 +232,7 @@ impl<M: Model> Tables<M> {
             }
         };
         self.steps.insert((state, input.0), id);
-        (id, true)
+        id
     }
 
     /// All steps with an effect that were carried out: the state, the input, and the result's number.

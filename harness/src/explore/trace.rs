@@ -65,7 +65,7 @@ pub(super) fn results<M: Model>(tables: &mut Tables<M>, inputs: &[InputId]) -> V
     for input in inputs {
         let server = server_of(tables, *input);
         // Only the last step may panic; it has no result.
-        let StepId::At(at) = tables.step(states[server], *input).0 else { break };
+        let StepId::At(at) = tables.step(states[server], *input) else { break };
         states[server] = tables.results[at as usize].to;
         results.push((server, at));
     }
