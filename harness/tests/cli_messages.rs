@@ -105,6 +105,42 @@ fn with_json_every_outcome_prints_one_object() {
     }
 }
 
+/// A list of scopes is explored, and compared with the numbers of states in it.
+#[test]
+fn lists_of_scopes_are_compared() {
+    let sandbox = Sandbox::new();
+    let list = |states: &str, scope: &str| format!("[[explore]]\n{states}\nscope = {{ {scope} }}\n");
+    let two = "servers = 2, voters = 2";
+    let good = list("states = 220\nliveness = true", two) + &list("", "servers = 1, voters = 1");
+    sandbox.file("good.toml", &good);
+    sandbox.file("other.toml", &(good + &list("states = 219", two)));
+    sandbox.file("wrong.toml", &list("", "servers = 2"));
+    sandbox.file("empty.toml", "explore = []\n");
+    let run = |line: &str, code: i32| {
+        let output = sandbox.run(line);
+        assert_eq!(output.status.code(), Some(code), "{line}: {output:?}");
+        output
+    };
+    let good = object(&run("explore --scopes good.toml --json", 0));
+    assert_eq!((&good["as_listed"], &good["scopes"][0]["states"]), (&true.into(), &220.into()), "{good}");
+    assert!(
+        good["scopes"][0]["recovered"].as_u64() > Some(0) && good["scopes"][1]["recovered"] == 0,
+        "{good}"
+    );
+    let text = String::from_utf8(run("explore --scopes other.toml", 1).stdout).unwrap();
+    assert_eq!(text.matches("the list says: complete, 219 states").count(), 1, "{text}");
+    assert!(text.contains("complete: 220 states"), "{text}");
+    for (line, reason) in [
+        ("explore --scopes wrong.toml", "wrong.toml: scope 1: voters must be 1 to 2"),
+        ("explore --scopes empty.toml", "empty.toml: it lists no scope"),
+        ("explore --scopes nowhere.toml", "nowhere.toml"),
+        ("explore --scopes good.toml --bug nothing", "cannot be used together"),
+    ] {
+        let message = String::from_utf8(run(line, 2).stderr).unwrap();
+        assert!(message.contains(reason), "{line}: {message}");
+    }
+}
+
 /// Sends a signal to a command once it handles signals.
 #[cfg(unix)]
 fn run_and_signal(sandbox: &Sandbox, line: &str, signal: &str, times: u32) -> Output {

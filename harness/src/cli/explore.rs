@@ -6,6 +6,7 @@ use super::exit::{SUCCESS, VIOLATION};
 use super::paths::Paths;
 use super::signals::{self, STOP_REQUESTED};
 use super::{CommandResult, arguments, catalog, print, print_json, print_message};
+use crate::explore::list::{ListedScope, ScopeList};
 use crate::explore::search::Settings;
 use crate::explore::{Budget, Ended, ExplorationCase, Explored, Limits, Progress, Scope, explore, replay};
 use crate::outcome::{BUILT_IN_SYSTEM, COMMIT};
@@ -31,30 +32,16 @@ pub(super) fn explore_scope(system: &SystemInfo, arguments: &arguments::ExploreA
     if let Some(path) = &arguments.replay {
         return replay_case(system, path);
     }
+    if let Some(path) = &arguments.scopes {
+        return explore_list(path, arguments);
+    }
     let scope = scope_of(arguments);
     if let Some(path) = &arguments.out {
         Paths::default().add_output("--out", path)?;
     }
     let bug = core_bug(system, arguments.bug.as_deref())?;
-    let model = CoreModel::new(scope, bug)?;
-    let renamings = model.renamings();
-    let settings = Settings {
-        limits: scope.limits,
-        drop_dead: scope.drop_dead,
-        liveness: arguments.liveness,
-        budget: Budget { states: arguments.max_states, bytes: arguments.max_memory << 20 },
-    };
     signals::install_handlers("ending with the states so far; a second signal ends at once")?;
-    let started = Instant::now();
-    let mut last = started;
-    let explored = explore(model, renamings, &settings, &mut |progress: Progress| {
-        if last.elapsed() >= PROGRESS_INTERVAL {
-            last = Instant::now();
-            print_message(&progress_line(&progress));
-        }
-        !STOP_REQUESTED.load(Ordering::Relaxed)
-    });
-    let seconds = started.elapsed().as_secs_f64();
+    let (explored, seconds) = explored(scope, bug, arguments.liveness, arguments)?;
     match arguments.json {
         true => print_json(&as_json(&scope, arguments, &explored, seconds))?,
         false => print(&as_text(&scope, arguments, &explored, seconds))?,
@@ -65,6 +52,90 @@ pub(super) fn explore_scope(system: &SystemInfo, arguments: &arguments::ExploreA
     }
     let code = if matches!(explored.ended, Ended::Violation(_)) { VIOLATION } else { SUCCESS };
     Ok(signals::exit_code_after(code))
+}
+
+/// Explores a scope, and prints progress. Returns the seconds, too.
+fn explored(
+    scope: Scope,
+    bug: Option<Bug>,
+    liveness: bool,
+    arguments: &arguments::ExploreArgs,
+) -> Result<(Explored, f64), String> {
+    let model = CoreModel::new(scope, bug)?;
+    let renamings = model.renamings();
+    let settings = Settings {
+        limits: scope.limits,
+        drop_dead: scope.drop_dead,
+        liveness,
+        budget: Budget { states: arguments.max_states, bytes: arguments.max_memory << 20 },
+    };
+    let started = Instant::now();
+    let mut last = started;
+    let explored = explore(model, renamings, &settings, &mut |progress: Progress| {
+        if last.elapsed() >= PROGRESS_INTERVAL {
+            last = Instant::now();
+            print_message(&progress_line(&progress));
+        }
+        !STOP_REQUESTED.load(Ordering::Relaxed)
+    });
+    Ok((explored, started.elapsed().as_secs_f64()))
+}
+
+/// Explores the scopes of a list. Each must be complete, and have the number of states that the list says.
+fn explore_list(path: &Path, arguments: &arguments::ExploreArgs) -> CommandResult {
+    let cannot = |reason: String| format!("{}: {reason}", display_path(path));
+    let bytes = file::read_bytes(path).map_err(|error| cannot(error.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|error| cannot(error.to_string()))?;
+    let list = ScopeList::from_toml(&text).map_err(cannot)?;
+    signals::install_handlers("ending with the states so far; a second signal ends at once")?;
+    let mut objects = Vec::new();
+    let mut all_as_listed = true;
+    for listed in &list.explore {
+        let (explored, seconds) = explored(listed.scope, None, listed.liveness, arguments)?;
+        all_as_listed &= is_as_listed(listed, &explored);
+        match arguments.json {
+            true => objects.push(as_json(&listed.scope, arguments, &explored, seconds)),
+            false => print(&line_of_list(listed, &explored, seconds))?,
+        }
+        if STOP_REQUESTED.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    if arguments.json {
+        print_json(&json!({"commit": COMMIT, "scopes": objects, "as_listed": all_as_listed}))?;
+    }
+    Ok(signals::exit_code_after(if all_as_listed { SUCCESS } else { VIOLATION }))
+}
+
+fn is_as_listed(listed: &ListedScope, explored: &Explored) -> bool {
+    explored.ended == Ended::Complete && listed.states.is_none_or(|states| states == explored.states)
+}
+
+/// One scope of a list as a line; a violation as a page below it.
+fn line_of_list(listed: &ListedScope, explored: &Explored, seconds: f64) -> String {
+    let Explored { states, edges, all_edges, depth, rounds, bytes, .. } = *explored;
+    let scope = &listed.scope;
+    let ended = match &explored.ended {
+        Ended::Complete => "complete".into(),
+        Ended::Violation(found) => format!("{} violated", found.property),
+        Ended::Incomplete { reason, .. } => format!("not complete ({reason})"),
+    };
+    let liveness = if listed.liveness { ", liveness" } else { "" };
+    let mut text = format!(
+        "{scope}{liveness}\n  {ended}: {} states, {} edges, depth {depth}, {rounds} rounds with {} edges, {seconds:.1} s, {} bytes a state\n",
+        with_thousands(states as u64),
+        with_thousands(edges),
+        with_thousands(all_edges),
+        bytes / states.max(1)
+    );
+    if let Some(expected) = listed.states.filter(|_| !is_as_listed(listed, explored)) {
+        text += &format!("  the list says: complete, {} states\n", with_thousands(expected as u64));
+    }
+    if let Ended::Violation(found) = &explored.ended {
+        text += &report::exploration_page(scope, None, found, report::page_width());
+        text += "\n";
+    }
+    text
 }
 
 /// The bug of the core with this name.
@@ -78,7 +149,8 @@ fn core_bug(system: &SystemInfo, name: Option<&str>) -> Result<Option<Bug>, Stri
 /// Replays a case. It must break its property again.
 fn replay_case(system: &SystemInfo, path: &Path) -> CommandResult {
     let cannot = |reason: String| format!("{}: {reason}", display_path(path));
-    let text = String::from_utf8(file::read_bytes(path)?).map_err(|error| cannot(error.to_string()))?;
+    let bytes = file::read_bytes(path).map_err(|error| cannot(error.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|error| cannot(error.to_string()))?;
     let case = ExplorationCase::from_toml(&text).map_err(cannot)?;
     let model = CoreModel::new(case.scope, core_bug(system, case.bug.as_deref())?)?;
     let found = replay(model, &case.scope.limits, &case.trace).map_err(cannot)?;
@@ -192,7 +264,7 @@ fn as_json(
     };
     json!({
         "commit": COMMIT, "scope": scope, "bug": arguments.bug, "ended": ended,
-        "states": explored.states, "edges": explored.edges, "depth": explored.depth,
+        "states": explored.states, "edges": explored.edges, "all_edges": explored.all_edges, "depth": explored.depth,
         "server_states": explored.server_states, "server_steps": explored.server_steps, "messages": explored.messages,
         "rounds": explored.rounds, "bytes": explored.bytes, "paths": explored.paths, "checks": explored.checks, "recovered": explored.recovered,
         "seconds": seconds,

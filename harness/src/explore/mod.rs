@@ -23,10 +23,12 @@
 //!   model must keep in its state: a bounded history.
 //! - **Liveness** ([`liveness`]): from every state that was reached, the cluster can still get to work.
 //! - **Cases** ([`case`]): a scope with a trace that breaks a property, to be replayed.
+//! - **Lists** ([`list`]): scopes with the numbers of their states, to be compared.
 
 mod fixed;
 mod words;
 pub mod scope;
+pub mod list;
 pub mod symmetry;
 pub mod network;
 pub mod tables;
