@@ -100,7 +100,14 @@ fn states_everything(host: &mut Host<'_, Hello>) {
     host.record_fact(started(7));
     host.record_fact(ServerFact::Committed { index: 1 });
     let (entry, state) = (Digest(1), Digest(1));
-    host.record_fact(ServerFact::Applied { index: 1, entry, state, request: None, effect: true });
+    host.record_fact(ServerFact::Applied {
+        index: 1,
+        entry,
+        state,
+        request: None,
+        effect: true,
+        session: None,
+    });
     host.disk().attach(DiskFact::SavedEntry { index: 9, term: 9, entry });
 }
 
@@ -112,7 +119,14 @@ wraps_simple_server!(
 );
 wraps_simple_server!(OtherApplications, Supports { application_facts: true, ..Supports::NOTHING }, |host| {
     let (entry, state) = (Digest(host.node()), Digest(1));
-    host.record_fact(ServerFact::Applied { index: 1, entry, state, request: None, effect: true });
+    host.record_fact(ServerFact::Applied {
+        index: 1,
+        entry,
+        state,
+        request: None,
+        effect: true,
+        session: None,
+    });
 });
 
 #[test]

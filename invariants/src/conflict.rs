@@ -2,7 +2,9 @@
 //! is shown.
 
 use crate::evidence::{evidence, phrases};
-use crate::fact::{Configuration, ConfigurationError, Digest, Index, LogId, Node, RequestId, Term};
+use crate::fact::{
+    Configuration, ConfigurationError, Digest, Index, LogId, Node, RequestId, SessionEnd, Term,
+};
 use serde::Serialize;
 use std::fmt;
 
@@ -138,6 +140,21 @@ evidence! {
             node: Node, request: RequestId, index: Index, earlier: Index,
         }
             "n{node} applies {request} again at {index} although it already had its effect at {earlier}";
+        RepeatedWithoutEffect = "repeated-without-effect" { node: Node, request: RequestId, index: Index }
+            "n{node} takes {request} at {index} for a repetition although no entry before had its effect";
+        ForgottenAboveMark = "forgotten-above-mark" { node: Node, request: RequestId, index: Index, mark: u64 }
+            "n{node} ignores {request} at {index} as if its client had the response, but the mark of its session is {mark}";
+        ExpiredInUse = "expired-in-use" {
+            node: Node, request: RequestId, index: Index, log_time: u64, last_use: Option<u64>,
+        }
+            "n{node} answers {request} at {index} as in an expired session, at log time {log_time}, although that {used}",
+            used = LastUse(*last_use);
+        UsedAfterExpiry = "used-after-expiry" {
+            node: Node, request: RequestId, index: Index, end: SessionEnd,
+        }
+            "n{node} answers {request} at {index} as in a session that exists although that {end}";
+        LogTimeWentBack = "log-time-went-back" { node: Node, index: Index, before: u64, log_time: u64 }
+            "n{node} goes from log time {before} back to {log_time} at {index}";
         StaleRead = "stale-read" { node: Node, read: RequestId, applied: Index, write: RequestId, index: Index }
             "n{node} serves read {read} from the state after {applied} although write {write} at {index} was \
              acknowledged before the read began";
@@ -360,6 +377,18 @@ impl fmt::Display for AckedUpTo {
         match self.0 {
             0 => f.write_str("nothing"),
             index => write!(f, "only {index}"),
+        }
+    }
+}
+
+/// The last use of a session that is not over.
+struct LastUse(Option<u64>);
+
+impl fmt::Display for LastUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(last_use) => write!(f, "was last used at {last_use}, less than a lifetime ago"),
+            None => f.write_str("never expires"),
         }
     }
 }

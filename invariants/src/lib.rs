@@ -78,7 +78,8 @@ pub use conflict::{
 pub use contract::{ConfigurationSteps, Contract, TakesEffect};
 pub use fact::{
     ClientFact, ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfigurationError, ConfirmedBy,
-    Digest, DiskFact, Fact, Index, LogId, Node, Observed, RequestId, ServerFact, Term, Time, WorldFact,
+    Digest, DiskFact, Fact, Index, LogId, Node, Observed, RequestId, ServerFact, SessionEnd, SessionOutcome,
+    SessionUse, Term, Time, WorldFact,
 };
 pub use former_names::{
     FORMER_MILESTONE_NAMES, FORMER_PROPERTY_NAMES, current_milestone_name, current_property_name,

@@ -11,7 +11,7 @@ use invariants::linearizability::{
 };
 use invariants::{
     ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfirmedBy, Digest, Fact, LogId, Observed,
-    RequestId,
+    RequestId, SessionOutcome, SessionUse,
 };
 use proptest::prelude::*;
 use std::fmt::Write;
@@ -28,6 +28,21 @@ fn configuration() -> impl Strategy<Value = Box<Configuration>> {
     )
 }
 
+fn session_use() -> impl Strategy<Value = SessionUse> {
+    let outcome = prop_oneof![
+        Just(SessionOutcome::Registered),
+        Just(SessionOutcome::Fresh),
+        Just(SessionOutcome::Repeated),
+        Just(SessionOutcome::Forgotten),
+        Just(SessionOutcome::Expired),
+    ];
+    (outcome, any::<(u64, u64)>()).prop_map(|(outcome, (log_time, mark))| SessionUse {
+        outcome,
+        log_time,
+        mark,
+    })
+}
+
 fn fact() -> impl Strategy<Value = Fact> {
     let number = any::<u64>;
     let digest = || any::<u64>().prop_map(Digest);
@@ -42,9 +57,15 @@ fn fact() -> impl Strategy<Value = Fact> {
         number().prop_map(|term| Fact::Leads { term }),
         number().prop_map(|term| Fact::SteppedDown { term }),
         number().prop_map(|index| Fact::Committed { index }),
-        (number(), digest(), digest(), some_request, any::<bool>()).prop_map(
-            |(index, entry, state, request, effect)| Fact::Applied { index, entry, state, request, effect }
-        ),
+        (number(), digest(), digest(), some_request, any::<bool>(), proptest::option::of(session_use()))
+            .prop_map(|(index, entry, state, request, effect, session)| Fact::Applied {
+                index,
+                entry,
+                state,
+                request,
+                effect,
+                session
+            }),
         (number(), configuration())
             .prop_map(|(index, configuration)| Fact::Configured { index, configuration }),
         (log_id(), digest(), configuration()).prop_map(|(last, state, configuration)| Fact::SnapshotTaken {
@@ -96,6 +117,7 @@ fn fact() -> impl Strategy<Value = Fact> {
         (number(), request()).prop_map(|(index, write)| Fact::WriteAcknowledged { index, write }),
         request().prop_map(|read| Fact::ReadAsked { read }),
         any::<Vec<u64>>().prop_map(|voters| Fact::Founded { voters }),
+        number().prop_map(|lifetime| Fact::SessionLifetime { lifetime }),
         (number(), change())
             .prop_map(|(request, change)| Fact::ChangeRequested { request, change: Box::new(change) }),
         (
@@ -240,6 +262,18 @@ fn lines_are_written_as_documented() {
     let mut again = Vec::new();
     facts::write(&mut again, [&fact]).unwrap();
     assert_eq!(String::from_utf8(again).unwrap().trim_end(), line);
+    // As written before uses of sessions were stated, and since.
+    let line = r#"{"at":1,"step":7,"node":2,"fact":"applied","index":4,"entry":5,"state":6,"effect":true,"request":{"session":7,"sequence":8}}"#;
+    let used = r#","session":{"outcome":"expired","log_time":9,"mark":7}}"#;
+    for line in [line.to_owned(), line.strip_suffix('}').unwrap().to_owned() + used] {
+        let fact = facts::read(&line).next().unwrap().unwrap();
+        let Fact::Applied { session, .. } = fact.fact else { panic!("{fact:?}") };
+        let used = SessionUse { outcome: SessionOutcome::Expired, log_time: 9, mark: 7 };
+        assert_eq!(session, line.contains("expired").then_some(used));
+        let mut again = Vec::new();
+        facts::write(&mut again, [&fact]).unwrap();
+        assert_eq!(String::from_utf8(again).unwrap().trim_end(), line);
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "a test measures time and memory")]
 
 use invariants::{Checker, Milestone};
-use invariants::{Configuration, ConfirmedBy, Digest, Fact, LogId, Node, Observed, RequestId};
+use invariants::{
+    Configuration, ConfirmedBy, Digest, Fact, LogId, Node, Observed, RequestId, SessionOutcome, SessionUse,
+};
 use std::time::{Duration, Instant};
 
 /// Facts of this many servers, of every kind that one server alone can record. Each leads a term; half step
@@ -135,6 +137,7 @@ fn a_huge_number_allocates_no_memory() {
                 state: Digest(1),
                 request: Some(request),
                 effect: true,
+                session: Some(SessionUse { outcome: SessionOutcome::Fresh, log_time: number, mark: number }),
             },
             Fact::Configured { index: number, configuration: config() },
             Fact::SnapshotTaken { last: id, state: Digest(1), configuration: config() },

@@ -2,7 +2,7 @@
 
 use invariants::{
     Checker, ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfirmedBy, Digest, Fact, LogId,
-    Observed, PROPERTIES, RequestId,
+    Observed, PROPERTIES, RequestId, SessionOutcome, SessionUse,
 };
 use proptest::prelude::*;
 
@@ -11,8 +11,21 @@ fn number() -> impl Strategy<Value = u64> {
     prop_oneof![30 => 0..5u64, 1 => Just(u64::MAX), 1 => Just(1 << 40)]
 }
 
+/// Small numbers are often those of sessions that exist.
+fn session_use(x: u64, y: u64, z: u64) -> Option<SessionUse> {
+    let outcome = match x % 6 {
+        0 => return None,
+        1 => SessionOutcome::Registered,
+        2 => SessionOutcome::Fresh,
+        3 => SessionOutcome::Repeated,
+        4 => SessionOutcome::Forgotten,
+        _ => SessionOutcome::Expired,
+    };
+    Some(SessionUse { outcome, log_time: y, mark: z })
+}
+
 fn fact() -> impl Strategy<Value = Fact> {
-    (0..35u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
+    (0..36u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
         let request = RequestId { session: y, sequence: z };
         let last = LogId { index: x, term: y };
         let configuration = Box::new(Configuration {
@@ -42,6 +55,7 @@ fn fact() -> impl Strategy<Value = Fact> {
                 state: Digest(0),
                 request: yes.then_some(request),
                 effect: yes,
+                session: session_use(x, y, z),
             },
             9 => Fact::Configured { index: z, configuration },
             10 => Fact::Voted { term: x, candidate: y },
@@ -80,6 +94,7 @@ fn fact() -> impl Strategy<Value = Fact> {
                 Fact::ReadConfirmed { read: RequestId { session: y, sequence: y }, term: x, index: z, by }
             }
             32 => Fact::Counts { term: x, follower: y, identity: z, match_index: x },
+            34 => Fact::SessionLifetime { lifetime: x },
             33 => Fact::Identified { identity: x },
             31 => Fact::ReadArrived { read: RequestId { session: y, sequence: y } },
             _ => Fact::SavedSnapshot { base: LogId { index: z, term: y }, last },

@@ -85,7 +85,8 @@ impl Application {
             entry,
             state: self.kv.digest(),
             request: result.id,
-            effect: result.took_effect,
+            effect: result.took_effect(),
+            session: result.session,
         });
         if matches!(result.response, Some(ClientResponse::SessionExpired)) {
             host.fire_trigger(Trigger::SessionExpired);

@@ -19,7 +19,7 @@ pub use image::InvalidImage;
 use super::{ClientResponse, Request, RequestBody};
 use crate::plan::Plan;
 use bytes::BufMut;
-use invariants::{Action, Content, Digest, Operation, RequestId, Response};
+use invariants::{Action, Content, Digest, Operation, RequestId, Response, SessionOutcome, SessionUse};
 use raft_core::session::{Applied, Session, Sessions};
 
 /// Keys are small and dense, and contents are kept in tables by key.
@@ -64,12 +64,21 @@ pub struct Kv {
 pub struct ApplyResult {
     /// The request; `None` for a no-op and for a registration, of which each copy registers another session.
     pub id: Option<RequestId>,
-    /// Whether the request was executed now. A retry answered from the session table was not, and neither was a request
-    /// in an expired session.
-    pub took_effect: bool,
+    /// How it uses a session; `None` for a no-op.
+    pub session: Option<SessionUse>,
     /// The response to the client; a mutation's names the log index of its effect, even on a retry. `None` for a no-op,
     /// and for a request whose response the client has acknowledged.
     pub response: Option<ClientResponse>,
+}
+
+impl ApplyResult {
+    /// Whether it was executed now. A retry answered from the session table was not, and neither was a request in an
+    /// expired session.
+    #[must_use]
+    pub fn took_effect(&self) -> bool {
+        self.session
+            .is_some_and(|used| matches!(used.outcome, SessionOutcome::Fresh | SessionOutcome::Registered))
+    }
 }
 
 impl Kv {
@@ -92,30 +101,28 @@ impl Kv {
         // An invalid command has no effect: that it was committed is the log's fault, which other properties check.
         let command = decode(command).filter(|command| self.is_applicable(command));
         let Some(Command { timestamp, request: Request { id, acknowledged_up_to, body } }) = command else {
-            return ApplyResult { id: None, took_effect: false, response: None };
+            return ApplyResult { id: None, session: None, response: None };
         };
         if let Some(timestamp) = timestamp {
             self.advance_log_time(timestamp, wall);
         }
+        let log_time = self.sessions.log_time();
+        let used = |outcome| Some(SessionUse { outcome, log_time, mark: acknowledged_up_to });
         let RequestBody::Operation(operation) = body else {
             self.sessions.register(index);
-            self.add_to_digest(last_use_item(index, self.sessions.log_time()));
+            self.add_to_digest(last_use_item(index, log_time));
             return ApplyResult {
                 id: None,
-                took_effect: true,
+                session: used(SessionOutcome::Registered),
                 response: Some(ClientResponse::SessionRegistered { session: index }),
             };
         };
-        let (took_effect, response) = self.apply_request(index, id, acknowledged_up_to, operation);
-        if !took_effect && ApplicationBug::RetryAppliedTwice.is_on(self.settings.bug) {
-            let response = self.data.execute(operation);
-            return ApplyResult {
-                id: Some(id),
-                took_effect: true,
-                response: Some(ClientResponse::Written { index, response }),
-            };
+        let (outcome, response) = self.apply_request(index, id, acknowledged_up_to, operation);
+        if outcome != SessionOutcome::Fresh && ApplicationBug::RetryAppliedTwice.is_on(self.settings.bug) {
+            let response = Some(ClientResponse::Written { index, response: self.data.execute(operation) });
+            return ApplyResult { id: Some(id), session: used(SessionOutcome::Fresh), response };
         }
-        ApplyResult { id: Some(id), took_effect, response }
+        ApplyResult { id: Some(id), session: used(outcome), response }
     }
 
     /// Whether a client of this run could have sent it.
@@ -152,13 +159,15 @@ impl Kv {
         RequestId { session, sequence }: RequestId,
         acknowledged: u64,
         operation: Operation,
-    ) -> (bool, Option<ClientResponse>) {
+    ) -> (SessionOutcome, Option<ClientResponse>) {
         let Kv { settings, data, sessions, sessions_digest } = self;
         let mut removed = 0_u64;
         let before = sessions.acknowledge(session, acknowledged, |sequence, response| {
             removed = removed.wrapping_add(response_item(session, sequence, &response));
         });
-        let Some(before) = before else { return (false, Some(ClientResponse::SessionExpired)) };
+        let Some(before) = before else {
+            return (SessionOutcome::Expired, Some(ClientResponse::SessionExpired));
+        };
         *sessions_digest = sessions_digest.wrapping_sub(removed);
         if acknowledged > before.acknowledged {
             let change = acknowledged_item(session, acknowledged)
@@ -170,16 +179,21 @@ impl Kv {
                 .wrapping_sub(last_use_item(session, before.last_use));
             *sessions_digest = sessions_digest.wrapping_add(change);
         }
+        if is_overtaken(sessions.get(session), sequence)
+            && ApplicationBug::OnlyHighestSequenceKept.is_on(settings.bug)
+        {
+            return (SessionOutcome::Forgotten, None);
+        }
         let written = |(index, response): &(u64, Response)| {
             Some(ClientResponse::Written { index: *index, response: response.clone() })
         };
         match sessions.apply(session, sequence, acknowledged, || (index, data.execute(operation))) {
             Applied::Fresh(result) => {
                 *sessions_digest = sessions_digest.wrapping_add(response_item(session, sequence, result));
-                (true, written(result))
+                (SessionOutcome::Fresh, written(result))
             }
-            Applied::Repeated(result) => (false, written(result)),
-            Applied::Forgotten => (false, None),
+            Applied::Repeated(result) => (SessionOutcome::Repeated, written(result)),
+            Applied::Forgotten => (SessionOutcome::Forgotten, None),
             Applied::Expired => unreachable!("the session was acknowledged above, so it exists"),
         }
     }
@@ -227,6 +241,16 @@ impl Kv {
             self.sessions.items().map(|(number, session)| session_items(number, session, sessions_expire));
         sessions.fold(log_time_item(self.sessions.log_time()), u64::wrapping_add)
     }
+}
+
+/// Whether a later request of its session was executed before this one, and this one not yet: several are in flight.
+fn is_overtaken(session: Option<&Session<(u64, Response)>>, sequence: u64) -> bool {
+    session.is_some_and(|session| {
+        let executed = || session.responses().map(|(number, _)| number);
+        sequence > session.acknowledged()
+            && executed().any(|number| number > sequence)
+            && executed().all(|number| number != sequence)
+    })
 }
 
 /// Registers and lists.

@@ -4,6 +4,7 @@ use super::EventKind;
 use crate::plan::FaultKind;
 use invariants::{
     ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfirmedBy, Digest, Fact, LogId, RequestId,
+    SessionOutcome, SessionUse,
 };
 
 #[test]
@@ -32,8 +33,15 @@ fn facts_keep_their_numbers_and_fields_in_the_digest() {
         (Fact::SteppedDown { term }, vec![20]),
         (Fact::Committed { index }, vec![21]),
         (
-            Fact::Applied { index, entry, state, request: Some(request), effect: true },
-            vec![21, 17, 18, 1, 15, 16],
+            Fact::Applied {
+                index,
+                entry,
+                state,
+                request: Some(request),
+                effect: true,
+                session: Some(SessionUse { outcome: SessionOutcome::Repeated, log_time: 25, mark: 26 }),
+            },
+            vec![21, 17, 18, 1, 15, 16, 3, 25, 26],
         ),
         (Fact::Configured { index, configuration: configuration.clone() }, with_configuration(&[21])),
         (Fact::Voted { term, candidate: 2 }, vec![20, 2]),
@@ -68,6 +76,7 @@ fn facts_keep_their_numbers_and_fields_in_the_digest() {
         (Fact::ReadArrived { read: request }, vec![15, 16]),
         (Fact::Counts { term, follower: 3, identity: 24, match_index: index }, vec![20, 3, 24, 21]),
         (Fact::Identified { identity: 24 }, vec![24]),
+        (Fact::SessionLifetime { lifetime: 27 }, vec![27]),
     ];
     let node = 5;
     for (number, (fact, fields)) in (1..).zip(facts) {

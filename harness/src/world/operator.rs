@@ -67,6 +67,14 @@ impl<M: Clone + Display> World<M> {
         }
     }
 
+    /// States when sessions expire, if servers state what they do with sessions.
+    pub(crate) fn record_session_lifetime(&mut self) {
+        if self.supports.sessions && (self.supports.facts || self.supports.application_facts) {
+            let lifetime = self.plan.clients.session.0;
+            self.record_fact(1, WorldFact::SessionLifetime { lifetime });
+        }
+    }
+
     /// Submits an operator's command to a server. Returns the number for the response.
     pub(crate) fn submit_command(&mut self, node: Node, change: Option<ConfChange>) -> u64 {
         let World { operator, nodes, .. } = self;

@@ -2,6 +2,7 @@
 
 use super::{
     ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfirmedBy, Digest, LogId, Node, RequestId,
+    SessionOutcome, SessionUse,
 };
 
 /// A field of a fact, as part of a digest. Digests are stored: what each type adds never changes.
@@ -56,6 +57,22 @@ impl Fold for Option<RequestId> {
     #[inline]
     fn fold(&self, digest: Digest) -> Digest {
         self.map_or(digest, |id| id.fold(digest))
+    }
+}
+
+/// Nothing where it is not stated, as before it could be.
+impl Fold for Option<SessionUse> {
+    #[inline]
+    fn fold(&self, digest: Digest) -> Digest {
+        let Some(SessionUse { outcome, log_time, mark }) = *self else { return digest };
+        let outcome = match outcome {
+            SessionOutcome::Registered => 1,
+            SessionOutcome::Fresh => 2,
+            SessionOutcome::Repeated => 3,
+            SessionOutcome::Forgotten => 4,
+            SessionOutcome::Expired => 5,
+        };
+        digest.then(outcome).then(log_time).then(mark)
     }
 }
 

@@ -6,11 +6,13 @@
 
 mod digest;
 mod configuration;
+mod session;
 mod fold;
 
 pub(crate) use configuration::same_nodes;
 pub use configuration::{ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfigurationError};
 pub use digest::Digest;
+pub use session::{SessionEnd, SessionOutcome, SessionUse};
 
 use fold::Fold;
 use serde::{Deserialize, Serialize};
@@ -221,6 +223,9 @@ facts! {
             /// The client request in the entry, if any.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             request: Option<RequestId>,
+            /// How it uses a session, where that is stated.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            session: Option<SessionUse>,
         } about index: *index, request: *request;
         /// Claim: this configuration is in force from this entry on.
         9 "configured" Configured {
@@ -389,6 +394,11 @@ facts! {
             /// The read.
             read: RequestId,
         } about request: *read;
+        /// Truth, stated by the world: how long a session may be unused before it expires.
+        36 "session lifetime" SessionLifetime {
+            /// The time, in the unit of log time. 0: sessions never expire, and need no registration.
+            lifetime: u64,
+        };
     }
 
     /// What a client states.

@@ -178,10 +178,11 @@ impl Properties {
                     check!(self.requested_membership, check_commit, context, index);
                 }
             },
-            Fact::Applied { index, entry, state, request, effect } => {
+            Fact::Applied { index, entry, state, request, effect, session } => {
                 if let Some(request) = request {
                     check!(self.exactly_once, check_apply, context, request, effect);
                 }
+                check!(self.exactly_once, check_session, context, index, request, session);
                 check!(self.state_machine_safety, check_apply, context, index, entry, state);
             }
             Fact::Voted { term, candidate } => {
@@ -235,6 +236,9 @@ impl Properties {
             }
             Fact::Founded { ref voters } => {
                 check!(self.requested_membership, record_initial_voters, context, voters)
+            }
+            Fact::SessionLifetime { lifetime } => {
+                check!(self.exactly_once, record_lifetime, context, lifetime);
             }
             Fact::ChangeRequested { request, ref change } => {
                 check!(self.requested_membership, record_request, context, request, change);

@@ -1,7 +1,7 @@
 //! For each index, the first application by any server and the state after it.
 
 use super::fact_origin::FactOrigin;
-use crate::fact::{Digest, Fact, Index, Observed, RequestId};
+use crate::fact::{Digest, Fact, Index, Observed, RequestId, SessionUse};
 use std::collections::BTreeMap;
 
 /// The first application of an index.
@@ -13,6 +13,7 @@ pub(crate) struct Application {
     pub(crate) state: Digest,
     request: Option<RequestId>,
     effect: bool,
+    session: Option<SessionUse>,
     /// Where it was stated.
     pub(crate) origin: FactOrigin,
 }
@@ -20,8 +21,8 @@ pub(crate) struct Application {
 impl Application {
     /// The fact that stated it.
     pub(crate) fn observed(&self, index: Index) -> Observed {
-        let &Application { entry, state, request, effect, origin } = self;
-        origin.observed(Fact::Applied { index, entry, state, request, effect })
+        let &Application { entry, state, request, effect, session, origin } = self;
+        origin.observed(Fact::Applied { index, entry, state, request, effect, session })
     }
 }
 
@@ -43,12 +44,13 @@ impl Applications {
 
     /// Records a [`Fact::Applied`]; the first one for an index wins.
     pub(crate) fn record(&mut self, observed: &Observed) {
-        let Fact::Applied { index, entry, state, request, effect } = observed.fact else { return };
+        let Fact::Applied { index, entry, state, request, effect, session } = observed.fact else { return };
         let end = self.first.len() as Index + 1;
         if index == 0 || index < end {
             return;
         }
-        let application = Application { entry, state, request, effect, origin: FactOrigin::of(observed) };
+        let application =
+            Application { entry, state, request, effect, session, origin: FactOrigin::of(observed) };
         if index > end {
             self.after_gap.entry(index).or_insert(application);
         } else {
@@ -68,7 +70,7 @@ mod tests {
         fn the_first_application_of_each_index_stays(indexes in prop::collection::vec(0..12u64, 0..40)) {
             let (mut applications, mut reference) = (Applications::default(), BTreeMap::new());
             for (step, index) in (0..).zip(indexes) {
-                let fact = Fact::Applied { index, entry: Digest(0), state: Digest(step), request: None, effect: true };
+                let fact = Fact::Applied { index, entry: Digest(0), state: Digest(step), request: None, effect: true, session: None };
                 applications.record(&Observed { at: 0, step, node: 1, fact });
                 if index > 0 {
                     reference.entry(index).or_insert(Digest(step));

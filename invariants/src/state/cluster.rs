@@ -216,6 +216,7 @@ impl ClusterState {
             | Fact::Restarted
             | Fact::Quiet
             | Fact::Founded { .. }
+            | Fact::SessionLifetime { .. }
             | Fact::ChangeRequested { .. }
             | Fact::ChangeAnswered { .. }
             | Fact::WriteAcknowledged { .. }

@@ -293,7 +293,7 @@ impl Cluster {
     pub(crate) fn applies(&mut self, node: Node, index: Index, request: Option<RequestId>, effect: bool) {
         let memory = &self.servers[node as usize].memory;
         let (entry, state) = (digest_of(memory.log[index as usize - 1].1), memory.state(index));
-        self.record(node, Fact::Applied { index, entry, state, request, effect });
+        self.record(node, Fact::Applied { index, entry, state, request, effect, session: None });
     }
 
     pub(crate) fn client_gets_ack(&mut self, index: Index, sequence: u64) {

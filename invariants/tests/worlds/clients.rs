@@ -8,7 +8,14 @@ pub(crate) fn two_entries_applied_at_one_index() -> Violation {
     cluster.applies(1, 1, None, true);
     cluster.record(
         2,
-        Fact::Applied { index: 1, entry: digest_of(7), state: digest_of(1), request: None, effect: true },
+        Fact::Applied {
+            index: 1,
+            entry: digest_of(7),
+            state: digest_of(1),
+            request: None,
+            effect: true,
+            session: None,
+        },
     );
     cluster.violates("state-machine-safety")
 }
@@ -18,7 +25,14 @@ pub(crate) fn two_states_after_one_entry() -> Violation {
     cluster.applies(1, 1, Some(request(1)), true);
     cluster.record(
         2,
-        Fact::Applied { index: 1, entry: digest_of(1), state: digest_of(2), request: None, effect: true },
+        Fact::Applied {
+            index: 1,
+            entry: digest_of(1),
+            state: digest_of(2),
+            request: None,
+            effect: true,
+            session: None,
+        },
     );
     cluster.violates("state-machine-safety")
 }
@@ -27,7 +41,14 @@ pub(crate) fn an_entry_other_than_the_committed_one_is_applied() -> Violation {
     let mut cluster = Cluster::with_committed(3, 1);
     cluster.record(
         2,
-        Fact::Applied { index: 1, entry: digest_of(7), state: digest_of(7), request: None, effect: true },
+        Fact::Applied {
+            index: 1,
+            entry: digest_of(7),
+            state: digest_of(7),
+            request: None,
+            effect: true,
+            session: None,
+        },
     );
     cluster.violates("state-machine-safety")
 }

@@ -13,6 +13,7 @@ mod commits;
 mod leader_counts;
 mod contracts;
 mod clients;
+mod sessions;
 mod confirmed_reads;
 mod membership;
 mod recovery;
@@ -91,6 +92,15 @@ violations! {
         a_leader_counts_a_replica_for_what_another_one_acknowledged
         a_leader_counts_less_than_before
         a_leader_counts_an_entry_that_was_never_durable;
+    sessions:
+        a_request_is_repeated_that_had_no_effect
+        a_request_is_ignored_that_its_client_waits_for
+        a_session_in_use_expires
+        a_session_expires_where_none_does
+        a_request_is_executed_in_an_unregistered_session
+        a_request_is_executed_in_an_unused_session
+        an_expired_session_begins_again
+        log_time_goes_back;
     clients:
         two_entries_applied_at_one_index
         two_states_after_one_entry

@@ -93,6 +93,7 @@ impl<S: Server> Cluster<S> {
     pub fn new(plan: &Plan, options: &Options) -> Cluster<S> {
         let mut world = World::new(plan, options, S::SUPPORTS, S::CONTRACT);
         world.record_initial_voters();
+        world.record_session_lifetime();
         world.traffic = options.record.traffic.then(|| TrafficCounter::new(S::encoded_length));
         Cluster {
             world,

@@ -4,8 +4,10 @@ use super::event_group::{GroupKind, GroupMember, LogClaim};
 use super::relevance::Relevance;
 use super::{TimelineEvent, with_thousands, wrap};
 use crate::outcome::{Actor, Evidence, EvidenceKind};
+use crate::plan::SimDuration;
 use invariants::{
-    ClusterState, ConfChangeResponse, ConfirmedBy, Fact, Index, LogId, Node, Observed, Role, Term, Time,
+    ClusterState, ConfChangeResponse, ConfirmedBy, Fact, Index, LogId, Node, Observed, Role, SessionOutcome,
+    Term, Time,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -287,8 +289,13 @@ impl TimelineFormatter<'_> {
             Fact::Leads { term } => format!("leads term {term}"),
             Fact::SteppedDown { term } => format!("no longer leads term {term}"),
             Fact::Committed { index } => format!("commits {}", entry(index)),
-            Fact::Applied { index, request: Some(id), effect, .. } => {
-                let how = if *effect { "" } else { ", duplicate" };
+            Fact::Applied { index, request: Some(id), effect, session, .. } => {
+                let how = match session.map(|used| used.outcome) {
+                    Some(SessionOutcome::Forgotten) => ", old duplicate",
+                    Some(SessionOutcome::Expired) => ", session expired",
+                    _ if *effect => "",
+                    _ => ", duplicate",
+                };
                 format!("applies {} ({id}{how})", entry(index))
             }
             Fact::Applied { index, .. } => format!("applies {}", entry(index)),
@@ -333,6 +340,10 @@ impl TimelineFormatter<'_> {
             Fact::PowerLost => format!("n{node} loses power"),
             Fact::Wiped => format!("n{node} loses its disk"),
             Fact::Restarted | Fact::Quiet => String::new(),
+            Fact::SessionLifetime { lifetime: 0 } => "sessions never expire".to_owned(),
+            Fact::SessionLifetime { lifetime } => {
+                format!("sessions expire after {} unused", SimDuration(*lifetime))
+            }
             Fact::Founded { voters } => format!("cluster bootstrapped with {} initial voters", voters.len()),
             Fact::ChangeRequested { change, .. } => format!("gets a change request: {change}"),
             Fact::ChangeAnswered { answer, .. } => {

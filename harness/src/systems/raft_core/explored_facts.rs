@@ -302,7 +302,14 @@ impl FactWriter<'_> {
             let digest = payload_digest(&entry.payload);
             self.server.applied = self.server.applied.then_entry(index, digest);
             let state = self.server.applied;
-            self.facts.push(Fact::Applied { index, entry: digest, state, effect: true, request: None });
+            self.facts.push(Fact::Applied {
+                index,
+                entry: digest,
+                state,
+                effect: true,
+                request: None,
+                session: None,
+            });
         }
     }
 

@@ -21,6 +21,12 @@ raft_core::bugs! {
             first: "snapshot-consistency",
             consequence: "a restored server forgets sessions before the others do, and rejects their writes: its state differs for good",
         }
+        OnlyHighestSequenceKept {
+            id: "K03", name: "only-highest-sequence-kept", at: "workload/kv.rs",
+            breaks: "A request below the highest sequence number of its session counts as executed",
+            first: "exactly-once",
+            consequence: "of two requests in flight, the one that another overtakes never has an effect, and gets no response",
+        }
         AppliedIndexNotAtomic {
             id: "C07", name: "applied-index-not-atomic", at: "parts/application.rs",
             breaks: "A snapshot holds the effects of one entry more than it says",

@@ -1,5 +1,6 @@
 //! Compares the application with a reference model that keeps every request forever.
 
+use super::SessionOutcome::{Expired, Forgotten, Fresh, Registered, Repeated};
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -39,8 +40,16 @@ fn registration(number: u64) -> Request {
     }
 }
 
-fn done(id: RequestId, took_effect: bool, index: u64, response: Response) -> ApplyResult {
-    ApplyResult { id: Some(id), took_effect, response: Some(ClientResponse::Written { index, response }) }
+/// The result of an entry, without log time and mark.
+type Outcome = (Option<RequestId>, Option<SessionOutcome>, Option<ClientResponse>);
+
+fn apply(kv: &mut Kv, index: u64, command: &[u8]) -> Outcome {
+    let ApplyResult { id, session, response } = kv.apply(index, command, 0);
+    (id, session.map(|used| used.outcome), response)
+}
+
+fn done(id: RequestId, outcome: SessionOutcome, index: u64, response: Response) -> Outcome {
+    (Some(id), Some(outcome), Some(ClientResponse::Written { index, response }))
 }
 
 fn get(kv: &Kv, key: u64) -> Response {
@@ -51,9 +60,9 @@ fn get(kv: &Kv, key: u64) -> Response {
 fn a_retry_is_answered_with_the_index_of_its_effect() {
     let mut kv = never_expiring();
     let append = request(1, 1, 0, 3, Action::Append(7));
-    assert_eq!(kv.apply(1, &command(&append), 0), done(append.id, true, 1, Response::Done));
-    assert_eq!(kv.apply(2, &[], 0), ApplyResult { id: None, took_effect: false, response: None });
-    assert_eq!(kv.apply(3, &command(&append), 0), done(append.id, false, 1, Response::Done));
+    assert_eq!(apply(&mut kv, 1, &command(&append)), done(append.id, Fresh, 1, Response::Done));
+    assert_eq!(apply(&mut kv, 2, &[]), (None, None, None));
+    assert_eq!(apply(&mut kv, 3, &command(&append)), done(append.id, Repeated, 1, Response::Done));
     assert_eq!(kv.read(Operation { key: 3, action: Action::List }), Response::List(vec![7]));
 }
 
@@ -63,10 +72,7 @@ fn an_acknowledged_request_is_forgotten_and_has_no_effect() {
     let first = request(1, 1, 0, 0, Action::Put(1));
     kv.apply(1, &command(&first), 0);
     kv.apply(2, &command(&request(1, 2, 1, 0, Action::Put(2))), 0);
-    assert_eq!(
-        kv.apply(3, &command(&first), 0),
-        ApplyResult { id: Some(first.id), took_effect: false, response: None }
-    );
+    assert_eq!(apply(&mut kv, 3, &command(&first)), (Some(first.id), Some(Forgotten), None));
     assert_eq!(get(&kv, 0), Response::Holds(Content::Present(2)));
 }
 
@@ -76,12 +82,12 @@ fn a_failed_compare_and_set_returns_the_current_content() {
     kv.apply(1, &command(&request(1, 1, 0, 0, Action::Delete(4))), 0);
     let mismatching = request(1, 2, 0, 0, Action::CompareAndSet { expect: Content::INITIAL, value: 5 });
     let mismatch = Response::Mismatch(Some(Content::Absent(4)));
-    assert_eq!(kv.apply(2, &command(&mismatching), 0), done(mismatching.id, true, 2, mismatch.clone()));
+    assert_eq!(apply(&mut kv, 2, &command(&mismatching)), done(mismatching.id, Fresh, 2, mismatch.clone()));
     let matching = request(1, 3, 0, 0, Action::CompareAndSet { expect: Content::Absent(4), value: 5 });
-    assert_eq!(kv.apply(3, &command(&matching), 0), done(matching.id, true, 3, Response::Done));
+    assert_eq!(apply(&mut kv, 3, &command(&matching)), done(matching.id, Fresh, 3, Response::Done));
     assert_eq!(
-        kv.apply(4, &command(&mismatching), 0),
-        done(mismatching.id, false, 2, mismatch),
+        apply(&mut kv, 4, &command(&mismatching)),
+        done(mismatching.id, Repeated, 2, mismatch),
         "a retry returns the same mismatch"
     );
     assert_eq!(get(&kv, 0), Response::Holds(Content::Present(5)));
@@ -92,7 +98,7 @@ fn with_its_bug_a_retry_is_applied_twice() {
     let mut kv = Kv::new(KvConfig { bug: Some(ApplicationBug::RetryAppliedTwice), ..KvConfig::default() });
     let append = request(1, 1, 0, 0, Action::Append(7));
     for index in [1, 2] {
-        assert_eq!(kv.apply(index, &command(&append), 0), done(append.id, true, index, Response::Done));
+        assert_eq!(apply(&mut kv, index, &command(&append)), done(append.id, Fresh, index, Response::Done));
     }
     assert_eq!(kv.read(Operation { key: 0, action: Action::List }), Response::List(vec![7, 7]));
 }
@@ -141,26 +147,35 @@ fn with_history(mut kv: Kv, walls: [i64; 4]) -> Kv {
 fn an_unused_session_expires_and_its_requests_have_no_effect() {
     let mut kv = with_history(expiring(), [0; 4]);
     let put = request(2, 1, 0, 0, Action::Put(2));
-    let expired =
-        ApplyResult { id: Some(put.id), took_effect: false, response: Some(ClientResponse::SessionExpired) };
-    assert_eq!(kv.apply(5, &timestamped(0, &put), 0), expired, "an older timestamp must not revive it");
+    let expired = |id| (Some(id), Some(Expired), Some(ClientResponse::SessionExpired));
+    assert_eq!(
+        apply(&mut kv, 5, &timestamped(0, &put)),
+        expired(put.id),
+        "an older timestamp must not revive it"
+    );
     assert_eq!(get(&kv, 0), Response::Holds(Content::Present(1)));
     let retry = request(1, 2, 1, 3, Action::Append(7));
-    assert_eq!(kv.apply(6, &timestamped(122, &retry), 0), done(retry.id, false, 4, Response::Done));
-    let registered = ApplyResult {
-        id: None,
-        took_effect: true,
-        response: Some(ClientResponse::SessionRegistered { session: 7 }),
-    };
+    assert_eq!(apply(&mut kv, 6, &timestamped(122, &retry)), done(retry.id, Repeated, 4, Response::Done));
+    let registered = (None, Some(Registered), Some(ClientResponse::SessionRegistered { session: 7 }));
     // A late duplicate of the first registration registers another session.
-    assert_eq!(kv.apply(7, &timestamped(1_000, &registration(1)), 0), registered);
-    let late = ApplyResult {
-        id: Some(retry.id),
-        took_effect: false,
-        response: Some(ClientResponse::SessionExpired),
-    };
-    assert_eq!(kv.apply(8, &timestamped(1_000, &retry), 0), late);
+    assert_eq!(apply(&mut kv, 7, &timestamped(1_000, &registration(1))), registered);
+    assert_eq!(apply(&mut kv, 8, &timestamped(1_000, &retry)), expired(retry.id));
     assert_eq!(kv.digest(), kv.recomputed_digest());
+}
+
+/// What is stated of it: log time never goes back, and the mark is the one in the command, not that of its session.
+#[test]
+fn the_use_of_a_session_has_its_log_time_and_mark() {
+    let mut kv = with_history(expiring(), [0; 4]);
+    let mut used = |index, timestamp, request: Request| {
+        let used = kv.apply(index, &timestamped(timestamp, &request), 0).session.expect("it is no no-op");
+        (used.outcome, used.log_time, used.mark)
+    };
+    assert_eq!(used(5, 120, request(1, 3, 2, 0, Action::Put(1))), (Fresh, 120, 2));
+    assert_eq!(used(6, 110, request(1, 3, 0, 0, Action::Put(1))), (Repeated, 120, 0));
+    assert_eq!(used(7, 121, request(1, 2, 1, 3, Action::Append(7))), (Forgotten, 121, 1));
+    assert_eq!(used(8, 121, request(2, 1, 0, 0, Action::Put(2))), (Expired, 121, 0));
+    assert_eq!(used(9, 122, registration(3)), (Registered, 122, 0));
 }
 
 #[test]
@@ -288,15 +303,15 @@ proptest! {
         let mut marks: BTreeMap<u64, u64> = BTreeMap::new();
         let mut past: BTreeMap<(u64, u64), (u64, Response)> = BTreeMap::new();
         for (index, (session, sequence, acknowledged, key, action)) in (1..).zip(requests) {
-            let outcome = kv.apply(index, &command(&request(session, sequence, acknowledged, key, action)), 0);
+            let outcome = apply(&mut kv, index, &command(&request(session, sequence, acknowledged, key, action)));
             let mark = marks.entry(session).or_default();
             *mark = acknowledged.max(*mark);
             let id = RequestId { session, sequence };
             let current = registers.get(&key).copied().unwrap_or(Content::INITIAL);
             if sequence <= *mark {
-                prop_assert_eq!(outcome, ApplyResult { id: Some(id), took_effect: false, response: None });
+                prop_assert_eq!(outcome, (Some(id), Some(Forgotten), None));
             } else if let Some((index, response)) = past.get(&(session, sequence)) {
-                prop_assert_eq!(outcome, done(id, false, *index, response.clone()));
+                prop_assert_eq!(outcome, done(id, Repeated, *index, response.clone()));
             } else {
                 let list = lists.entry(key).or_default();
                 let mut set = |content| {
@@ -321,7 +336,7 @@ proptest! {
                     action => unreachable!("{action:?} is not generated"),
                 };
                 past.insert((session, sequence), (index, response.clone()));
-                prop_assert_eq!(outcome, done(id, true, index, response));
+                prop_assert_eq!(outcome, done(id, Fresh, index, response));
             }
             prop_assert_eq!(kv.digest(), kv.recomputed_digest());
             let current = registers.get(&key).copied().unwrap_or(Content::INITIAL);

@@ -88,17 +88,17 @@ impl Observer {
                 self.last_leader = (node, incarnation);
                 None
             }
-            Fact::Applied { index, entry, state, request, effect } if index == self.applied + 1 => {
+            Fact::Applied { index, entry, state, request, effect, session } if index == self.applied + 1 => {
                 self.applied = index;
-                request.map(|id| (index, id, effect, (entry, state)))
+                request.map(|id| (index, id, effect, (entry, state, session)))
             }
             _ => None,
         };
         self.check_fact(Observed { at, step, node, fact });
         // After the checker: a violated property says more than a wrong order of effects.
-        if let Some((index, id, effect, (entry, state))) = first_applied {
+        if let Some((index, id, effect, (entry, state, session))) = first_applied {
             let evidence = || {
-                let fact = Fact::Applied { index, entry, state, request: Some(id), effect };
+                let fact = Fact::Applied { index, entry, state, request: Some(id), effect, session };
                 Evidence {
                     at,
                     step,

@@ -82,7 +82,8 @@ impl StateMachine {
             entry: content,
             state: applied.kv.digest(),
             request: result.id,
-            effect: result.took_effect,
+            effect: result.took_effect(),
+            session: result.session,
         });
         Executed(result.response)
     }
