@@ -16,6 +16,7 @@ mod clients;
 mod sessions;
 mod confirmed_reads;
 mod membership;
+mod milestones;
 mod recovery;
 mod requested_membership;
 mod no_disruption;
@@ -234,6 +235,11 @@ fn a_run_with_faults_reaches_its_milestones() {
             "restarted-with-log",
             "unsynced-tail-lost",
             "committed-before-local-sync",
+            "elected-behind-commits",
+            "outdated-candidate",
+            "voted-after-restart",
+            "term-skipped",
+            "crashed-with-unsynced",
         ]
     );
     assert_eq!(checker.milestones().count(Milestone::LeaderElected), 2);
