@@ -110,6 +110,7 @@ fn failed_sweep(summary: &Summary) -> String {
     let Some(failure) = summary.new_failures().min_by_key(|failure| faults(failure.seed)) else {
         let unchecked = summary.never_checked();
         return match (summary.canaries_missed, summary.never_seen().as_slice()) {
+            (0, []) if unchecked.is_empty() => "too few seeds reached what most sweeps reach".to_owned(),
             (0, []) => format!("the sweep checked nothing of {}", unchecked.join(", ")),
             (0, unseen) => format!("the sweep saw {}", unseen.join(", ")),
             _ => "the harness did not catch a known bug before the first seed".to_owned(),

@@ -85,6 +85,15 @@ impl Browser {
         post(&format!("{}/execute/async", self.session), &json!({"script": script, "args": []}))
     }
 
+    /// The value of a script in the frame with this number.
+    #[must_use]
+    pub fn in_frame(&self, frame: u64, script: &str) -> Value {
+        post(&format!("{}/frame", self.session), &json!({"id": frame}));
+        let value = self.run(script);
+        post(&format!("{}/frame", self.session), &json!({"id": null}));
+        value
+    }
+
     /// Presses a key so many times: a character, or one of the code points that WebDriver has for other keys.
     pub fn press(&self, key: char, times: usize) {
         let once = [json!({"type": "keyDown", "value": key}), json!({"type": "keyUp", "value": key})];

@@ -4,10 +4,12 @@
 #![expect(clippy::disallowed_methods, reason = "a test reads what the page says")]
 
 use harness::findings::case::Case;
+use harness::outcome::signature::{FailureSignature, Roles};
 use harness::outcome::{Options, Recording};
-use harness::report::html::run_html;
+use harness::report::html::{run_html, sweep_html};
 use harness::report::picture::{Picture, PictureLimits, history_picture, mermaid, picture, shiviz};
 use harness::report::{DEFAULT_WIDTH, PlanSource, run_page};
+use harness::sweep::{FailureRecord, Pace, Summary, SweepSettings};
 use harness::systems::BUILT_IN;
 use harness_browser::{Browser, is_installed};
 use invariants::Budget;
@@ -15,6 +17,7 @@ use invariants::formats::read_history;
 use invariants::linearizability::report;
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Cases of different kinds.
@@ -55,6 +58,7 @@ fn main() {
         tests.push(Trial::test(format!("history_{name}"), move || check_history(name, text)));
     }
     tests.push(Trial::test("hostile_text_does_nothing", hostile_text_does_nothing));
+    tests.push(Trial::test("sweep_page_draws_its_pictures", sweep_page_draws_its_pictures));
     tests.push(Trial::test("shiviz_expression_matches_every_event", shiviz_expression_matches_every_event));
     let has_bundles = bundle("mermaid.min.js").is_some_and(|path| path.is_file());
     let of_bundles = [
@@ -211,6 +215,53 @@ fn many_operations() -> String {
         );
     }
     text
+}
+
+/// A page of a sweep with two pictures, one of them of hostile texts: both are drawn in frames of their own.
+fn sweep_page_draws_its_pictures() -> Result<(), Failed> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut pictures = BTreeMap::new();
+    let mut failures = Vec::new();
+    for (seed, name) in (0..).zip(["leader-local-read", "hung-disk-keeps-lead"]) {
+        let (picture, plain) = drawn(name);
+        let path = folder.path().join(format!("{name}.html"));
+        std::fs::write(&path, run_html(&picture, &format!("</iframe>\"{plain}")))
+            .expect("the picture is written");
+        pictures.insert(seed, path);
+        failures.push(FailureRecord {
+            signature: FailureSignature {
+                property: name.into(),
+                kind: "kind".into(),
+                location: None,
+                roles: Roles::Cluster,
+            },
+            seed,
+            plan: None,
+            message: picture.title,
+            faults: None,
+            shrunk: None,
+        });
+    }
+    let pace = Pace { seconds: 2, events: vec![10, 30, 20] };
+    let settings = SweepSettings { seeds: 0..2, ..SweepSettings::default() };
+    let summary = Summary { seeds: 2, failures, pace, ..Summary::new(&settings) };
+    let page = write(&sweep_html(&summary, &pictures, &folder.path().join("page.html")));
+    let browser = Browser::start();
+    for width in WIDTHS {
+        browser.set_view(width, 900, false);
+        browser.open(&page.path);
+        let _ = browser.run("document.querySelectorAll('details').forEach(it => it.open = true)");
+        assert_eq!(browser.run("return document.querySelectorAll('iframe').length"), Value::from(2));
+        assert_eq!(browser.run("return document.querySelectorAll('.columns rect').length"), Value::from(3));
+        let is_wide = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
+        assert_eq!(browser.run(is_wide), Value::from(false), "at {width} pixels");
+    }
+    for frame in 0..2 {
+        let marks = browser.in_frame(frame, "return document.querySelectorAll('.mark').length");
+        assert!(marks.as_u64() > Some(2), "frame {frame} draws {marks} marks");
+    }
+    check_quiet(&browser, &page);
+    Ok(())
 }
 
 fn hostile_text_does_nothing() -> Result<(), Failed> {

@@ -54,6 +54,8 @@ pub(super) enum CliCommand {
     Determinism(DeterminismArgs),
     /// Measure how soon each bug of the catalogue is caught, and by what
     Bugs(BugsArgs),
+    /// Measure how many seeds reach each milestone and exercise each line, for `harness/floors.toml`
+    Floors(FloorsArgs),
     /// Explore every interleaving of a small cluster: all orders of messages, saves, timers and crashes
     #[cfg(feature = "explore")]
     Explore(ExploreArgs),
@@ -207,6 +209,16 @@ pub(super) struct DeterminismArgs {
     /// Only print the digests, a line for each seed
     #[arg(long)]
     pub(super) digests: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct FloorsArgs {
+    /// Number of sweeps of 5,000 seeds each
+    #[arg(long, value_name = "N", value_parser = parse_count, default_value_t = 10, allow_hyphen_values = true)]
+    pub(super) sweeps: u64,
+    /// Number of concurrent runs
+    #[arg(long, value_name = "N", value_parser = parse_jobs, allow_hyphen_values = true)]
+    pub(super) jobs: Option<NonZeroUsize>,
 }
 
 #[derive(Args, Debug)]

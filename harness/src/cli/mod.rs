@@ -28,6 +28,7 @@ mod guided;
 mod merge;
 mod bench;
 mod bugs;
+mod floors;
 #[cfg(feature = "explore")]
 mod explore;
 
@@ -109,6 +110,7 @@ fn dispatch(cli: &Cli, system: &SystemInfo) -> CommandResult {
         Some(CliCommand::Check(arguments)) => check::check(arguments),
         Some(CliCommand::Determinism(arguments)) => determinism::determinism(system, arguments),
         Some(CliCommand::Bugs(arguments)) => bugs::bugs(system, arguments),
+        Some(CliCommand::Floors(arguments)) => floors::floors(arguments),
         #[cfg(feature = "explore")]
         Some(CliCommand::Explore(arguments)) => explore::explore_scope(system, arguments),
         Some(CliCommand::List) => catalog::list(system),

@@ -71,7 +71,7 @@ pub fn measure(
                 halt.store(true, Ordering::Relaxed);
                 return Err(format!("seed {seed} fails without a bug: {}", failure.cause));
             }
-            counts.add(run.exercised.bugs(system.catalogues).map(|bug| bug.name));
+            counts.add(run.outcome.exercised.bugs(system.catalogues).map(|bug| bug.name));
         }
         Ok(counts)
     };

@@ -54,7 +54,7 @@ pub fn rebuild_case(case: &Case, plan: Plan, outcome: &Outcome) -> Case {
 mod tests {
     use super::meets_expectation;
     use crate::findings::case::{Case, Expectation};
-    use crate::outcome::{Counts, Failure, FailureCause, Options, Outcome, RunRecord, Verdict};
+    use crate::outcome::{Counts, Exercised, Failure, FailureCause, Options, Outcome, RunRecord, Verdict};
     use crate::plan::{Plan, generate};
     use invariants::Digest;
 
@@ -65,6 +65,7 @@ mod tests {
             checks: vec![],
             milestones: vec![],
             faults: vec![],
+            exercised: Exercised::default(),
             digest: Digest(0),
         })
     }

@@ -50,6 +50,18 @@ impl Exercised {
         })
     }
 
+    /// Each line of the catalogues, by the name of its bug: 1 if it was exercised, otherwise 0. None without the feature
+    /// `bugs`.
+    #[must_use]
+    pub fn of_each_line(self, catalogues: &[Catalogue]) -> Vec<(&'static str, u64)> {
+        let counts = |(catalogue, bits): (&Catalogue, u128)| {
+            let bugs = catalogue.bugs.iter().enumerate();
+            bugs.map(move |(number, bug)| (bug.name, u64::from(bits & 1 << number != 0))).collect::<Vec<_>>()
+        };
+        let catalogues = catalogues.iter().zip(self.0).filter(|_| cfg!(feature = "bugs"));
+        catalogues.flat_map(counts).collect()
+    }
+
     /// The bugs whose lines these are, in the order of the catalogues.
     pub fn bugs(self, catalogues: &'static [Catalogue]) -> impl Iterator<Item = &'static BugInfo> {
         self.lines().filter_map(|line| bug_of_line(line, catalogues))

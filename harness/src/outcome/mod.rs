@@ -35,6 +35,8 @@ pub struct Outcome {
     pub milestones: Vec<(&'static str, u64)>,
     /// How often each kind of fault was applied.
     pub faults: Vec<(&'static str, u64)>,
+    /// The lines that were exercised.
+    pub exercised: Exercised,
     /// The digest of all observations: equal for the same plan on every machine.
     pub digest: Digest,
 }
@@ -297,9 +299,7 @@ pub struct RunRecord {
     pub digests: Vec<Digest>,
     /// With [`Recording::traffic`].
     pub traffic: Option<Traffic>,
-    /// The lines that were exercised.
-    pub exercised: Exercised,
-    /// With [`Recording::situations`]: in which situations.
+    /// With [`Recording::situations`]: in which situations lines were exercised.
     pub situations: Situations,
 }
 
@@ -313,6 +313,7 @@ impl Outcome {
             checks: Vec::new(),
             milestones: Vec::new(),
             faults: Vec::new(),
+            exercised: Exercised::default(),
             digest: Digest::EMPTY,
         }
     }
@@ -329,7 +330,6 @@ impl From<Outcome> for RunRecord {
             rejections: BTreeMap::new(),
             digests: Vec::new(),
             traffic: None,
-            exercised: Exercised::default(),
             situations: Situations::default(),
         }
     }

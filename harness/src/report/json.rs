@@ -1,7 +1,7 @@
 //! A sweep as one JSON object.
 
 use crate::outcome::signature::FailureSignature;
-use crate::sweep::{CorpusRun, RareThing, Summary, Tally};
+use crate::sweep::{BelowFloor, CorpusRun, Pace, RareThing, Summary, Tally};
 use serde::Serialize;
 use std::ops::Range;
 
@@ -57,14 +57,22 @@ pub struct SweepReport {
     pub properties: Vec<PropertyReport>,
     /// Each milestone: how often, and in how many seeds.
     pub milestones: Vec<MilestoneReport>,
+    /// Each line on which correctness rests, by the name of the bug without it: how many seeds exercised it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exercised: Vec<NamedCount>,
     /// How often each kind of fault was injected.
     pub faults: Vec<NamedCount>,
+    /// Checked events by the real time since the sweep, or each of its parts, began.
+    pub pace: Pace,
     /// Whether a worker missed the canary: a known bug that it must catch before its first seed.
     pub canary_missed: bool,
     /// Which of "no leader", "no write" and "no read" holds for all seeds together.
     pub never_seen: Vec<String>,
     /// Enabled properties without a single check.
     pub never_checked: Vec<String>,
+    /// What too few of the seeds reached.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub below_floor: Vec<BelowFloor>,
     /// Seeds in which all properties held.
     pub passed: u64,
     /// Seeds whose exact linearizability search exceeded its budget.
@@ -79,7 +87,7 @@ pub struct SweepReport {
     /// Runs of plans of the corpus. They are in no other count.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub corpus: Vec<CorpusRun>,
-    /// Milestones that few seeds reached, and which.
+    /// Milestones and lines that few seeds reached, and which.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rare: Vec<RareThing>,
     /// Features left out of the plans.
@@ -197,6 +205,9 @@ impl SweepReport {
     pub fn of(summary: &Summary) -> SweepReport {
         let (settings, counts) = (&summary.settings, &summary.counts);
         let name = |tally: &Tally| tally.name.to_string();
+        let named_counts = |tallies: &[Tally]| {
+            tallies.iter().map(|tally| NamedCount { name: name(tally), count: tally.count }).collect()
+        };
         SweepReport {
             seeds: summary.seeds,
             first_seed: summary.ran.nth(0).unwrap_or(settings.seeds.start),
@@ -230,12 +241,13 @@ impl SweepReport {
             milestones: (summary.milestones.iter())
                 .map(|tally| MilestoneReport { name: name(tally), count: tally.count, seeds: tally.seeds })
                 .collect(),
-            faults: (summary.faults.iter())
-                .map(|tally| NamedCount { name: name(tally), count: tally.count })
-                .collect(),
+            exercised: named_counts(&summary.exercised),
+            faults: named_counts(&summary.faults),
+            pace: summary.pace.clone(),
             canary_missed: summary.canaries_missed > 0,
             never_seen: summary.never_seen().into_iter().map(str::to_owned).collect(),
             never_checked: summary.never_checked().into_iter().map(str::to_owned).collect(),
+            below_floor: summary.below_floor(),
             passed: summary.passed,
             unknown: summary.unknown,
             failures: (summary.failures.iter())

@@ -7,7 +7,8 @@ use crate::support::program::{self, shell_quote};
 use crate::support::text::{display_first_line, escape};
 use crate::sweep::merge::Problem;
 use crate::sweep::{
-    Baseline, CorpusFailure, FailureGroup, FailureRecord, KnownCount, Summary, SweepSettings, Tally,
+    Baseline, BelowFloor, CorpusFailure, FailureGroup, FailureRecord, KnownCount, Summary, SweepSettings,
+    Tally,
 };
 use comfy_table::{CellAlignment, Table, presets};
 use std::collections::BTreeSet;
@@ -34,7 +35,21 @@ pub fn sweep_summary(summary: &Summary) -> String {
     text + &corpus_section(summary)
         + &failures_section(summary)
         + &known_section(summary)
+        + &below_floor_section(summary)
         + &last_lines(summary)
+}
+
+/// What too few of the seeds reached.
+fn below_floor_section(summary: &Summary) -> String {
+    let below = summary.below_floor();
+    if below.is_empty() {
+        return String::new();
+    }
+    let mut table = new_table(&["reached too rarely", "in seeds", "at least"]);
+    for BelowFloor { kind, name, seeds, floor } in below {
+        table.add_row([format!("{kind} {name}"), with_thousands(seeds), with_thousands(floor)]);
+    }
+    format!("{table}\n\n")
 }
 
 /// What is wrong with the parts of a merge, before the summary.
@@ -331,6 +346,13 @@ fn last_lines(summary: &Summary) -> String {
     }
     if !unchecked.is_empty() && !has_failed {
         verdict += &format!(", but no checks of {}", join_with_and(&unchecked));
+    }
+    let below_floor = summary.below_floor();
+    if !below_floor.is_empty() {
+        verdict += &format!(
+            ", but {} reached too rarely",
+            pluralize(below_floor.len() as u64, "thing was", "things were")
+        );
     }
     let start = summary.settings.seeds.start;
     let ran = if summary.ran.is_empty() { format!("{start}..{start}") } else { summary.ran.to_string() };

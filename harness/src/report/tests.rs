@@ -5,8 +5,8 @@ use super::{
 use crate::findings::case::{Case, Expectation, ShrunkFrom};
 use crate::outcome::signature::{FailureSignature, Roles};
 use crate::outcome::{
-    COMMIT, Counts, Failure, FailureCause, LINEARIZABILITY, Options, Outcome, Rejection, RunRecord,
-    TraceEvent, TraceLine, Verdict, WITNESS,
+    COMMIT, Counts, Exercised, Failure, FailureCause, LINEARIZABILITY, Options, Outcome, Rejection,
+    RunRecord, TraceEvent, TraceLine, Verdict, WITNESS,
 };
 use crate::plan::{Plan, generate};
 use crate::sweep::{FailureRecord, Seeds, Summary, SweepSettings, Tally};
@@ -98,6 +98,7 @@ fn failed_outcome() -> Outcome {
         checks: vec![],
         milestones: vec![],
         faults: vec![],
+        exercised: Exercised::default(),
         digest: Digest(0xfeed),
     }
 }

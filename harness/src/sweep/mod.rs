@@ -10,7 +10,9 @@ mod window;
 mod parts;
 mod failures;
 mod rare;
+mod pace;
 mod summary;
+mod floors;
 mod seed_runner;
 pub mod in_flight;
 mod workers;
@@ -21,6 +23,8 @@ pub mod corpus;
 
 pub use crate::outcome::HARNESS_PANIC;
 pub use failures::{CorpusFailure, CorpusRun, FailureGroup, FailureRecord, ShrunkPlan, UnlistedFailures};
+pub use floors::{BelowFloor, FLOOR_SEEDS, Floors, MIN_MEDIAN};
+pub use pace::Pace;
 pub use parts::{AskedSeeds, MergedParts, Shards};
 pub use rare::{RARE_BELOW, RareThing};
 pub use seed_runner::SweepRun;

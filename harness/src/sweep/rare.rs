@@ -4,13 +4,15 @@ use serde::{Deserialize, Serialize};
 
 /// A thing is rare if fewer seeds reached it.
 pub const RARE_BELOW: u64 = 5;
-/// The kind of things that are counted now.
+/// The kind of a situation that was reached.
 pub(super) const MILESTONE: &str = "milestone";
+/// The kind of a line that was exercised, by the name of the bug without it.
+pub(super) const LINE: &str = "line";
 
 /// A named thing that few seeds reached.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RareThing {
-    /// What it is, such as `milestone`.
+    /// What it is: `milestone` or `line`.
     pub kind: String,
     /// Its name.
     pub name: String,

@@ -2,6 +2,7 @@
 
 use super::SweepSettings;
 use super::failures::{self, CorpusFailure, CorpusRun, FailureGroup, FailureRecord, UnlistedFailures};
+use super::pace::Pace;
 use super::parts::MergedParts;
 use super::rare::{self, RARE_BELOW, RareThing};
 use super::seeds::Seeds;
@@ -47,7 +48,11 @@ pub struct Summary {
     pub checks: Vec<Tally>,
     /// Each milestone reached.
     pub milestones: Vec<Tally>,
-    /// Milestones that few seeds reached, and which.
+    /// Each line on which correctness rests, by the name of the bug without it: how many seeds exercised it. Empty without
+    /// the feature `bugs`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exercised: Vec<Tally>,
+    /// Milestones and lines that few seeds reached, and which.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rare: Vec<RareThing>,
     /// Runs of plans of the corpus, which are in no other sum.
@@ -69,6 +74,9 @@ pub struct Summary {
     /// Elapsed real time. No verdict depends on it.
     #[serde(rename = "seconds", serialize_with = "seconds::serialize")]
     pub elapsed: Duration,
+    /// Events by elapsed real time. No verdict depends on it.
+    #[serde(skip_serializing_if = "Pace::is_empty")]
+    pub pace: Pace,
     /// Whether it ended before its seeds or its time were used up.
     #[serde(skip)]
     pub cut_short: bool,
@@ -282,8 +290,8 @@ impl Summary {
         names.filter(move |name| self.settings.system.can_check(name) == can_check)
     }
 
-    /// Whether the sweep passed: no new failure, no missing seed, no missed canary, and the required milestones were
-    /// reached. In a small sweep a property may have had no occasion for a check.
+    /// Whether the sweep passed: no new failure, no missing seed, no missed canary, the required milestones were
+    /// reached, and a large sweep of default plans got to everything often enough. In a small sweep a property may have had no occasion for a check.
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.new_failures().next().is_none()
@@ -292,6 +300,7 @@ impl Summary {
             && self.canaries_missed == 0
             && self.never_seen().is_empty()
             && (self.seeds < MIN_SEEDS_FOR_COVERAGE || self.never_checked().is_empty())
+            && self.below_floor().is_empty()
     }
 
     /// Checked events per second of real time.
@@ -323,7 +332,11 @@ impl Summary {
             self.counts.add(&outcome.counts);
             add_tallies(&mut self.checks, tallies_of_run(&outcome.checks));
             add_tallies(&mut self.milestones, tallies_of_run(&outcome.milestones));
-            self.note_rare(finished.seed, &outcome.milestones);
+            let lines = outcome.exercised.of_each_line(self.settings.system.catalogues);
+            add_tallies(&mut self.exercised, tallies_of_run(&lines));
+            note_rare(&mut self.rare, rare::MILESTONE, finished.seed, &outcome.milestones, &self.milestones);
+            note_rare(&mut self.rare, rare::LINE, finished.seed, &lines, &self.exercised);
+            self.pace.note(self.elapsed, outcome.counts.events);
             add_tallies(&mut self.faults, tallies_of_run(&outcome.faults));
             match outcome.verdict {
                 Verdict::Passed => self.passed += 1,
@@ -333,18 +346,6 @@ impl Summary {
         }
         self.failures.extend(finished.failure);
         self.first_write_error = self.first_write_error.take().or(finished.write_error);
-    }
-
-    /// Notes which milestones of a run few seeds reached.
-    fn note_rare(&mut self, seed: u64, milestones: &[(&'static str, u64)]) {
-        for (position, (name, _)) in milestones.iter().enumerate().filter(|(_, (_, count))| *count > 0) {
-            // Nearly always at the same position: see `add_tallies`.
-            let same = self.milestones.get(position).filter(|tally| tally.name == *name);
-            let tally = same.or_else(|| self.milestones.iter().find(|tally| tally.name == *name));
-            if let Some(total @ ..=RARE_BELOW) = tally.map(|tally| tally.seeds) {
-                rare::note(&mut self.rare, rare::MILESTONE, name, total, seed);
-            }
-        }
     }
 
     /// Adds the results of other seeds of the same sweep. No sum overflows.
@@ -357,9 +358,12 @@ impl Summary {
         self.counts.add(&more.counts);
         add_tallies(&mut self.checks, more.checks);
         add_tallies(&mut self.milestones, more.milestones);
-        let milestones = &self.milestones;
-        let total = |_: &str, name: &str| {
-            milestones.iter().find(|tally| tally.name == name).map_or(0, |tally| tally.seeds)
+        add_tallies(&mut self.exercised, more.exercised);
+        self.pace.add(more.pace);
+        let (milestones, lines) = (&self.milestones, &self.exercised);
+        let total = |kind: &str, name: &str| {
+            let tallies = if kind == rare::LINE { lines } else { milestones };
+            tallies.iter().find(|tally| tally.name == name).map_or(0, |tally| tally.seeds)
         };
         rare::add(&mut self.rare, more.rare, total);
         let is_new = |run: &CorpusRun| !self.corpus.iter().any(|other| other.name == run.name);
@@ -396,6 +400,24 @@ fn per_second(count: u64, elapsed: Duration) -> f64 {
 fn tallies_of_run(counts: &[(&'static str, u64)]) -> impl Iterator<Item = Tally> {
     let tally = |&(name, count)| Tally { name: Cow::Borrowed(name), count, seeds: u64::from(count > 0) };
     counts.iter().map(tally)
+}
+
+/// Notes which things of this kind a seed reached, and few others did. `sums`: of all seeds, this one included.
+fn note_rare(
+    things: &mut Vec<RareThing>,
+    kind: &str,
+    seed: u64,
+    counts: &[(&'static str, u64)],
+    sums: &[Tally],
+) {
+    for (position, (name, _)) in counts.iter().enumerate().filter(|(_, (_, count))| *count > 0) {
+        // Nearly always at the same position: see `add_tallies`.
+        let same = sums.get(position).filter(|tally| tally.name == *name);
+        let tally = same.or_else(|| sums.iter().find(|tally| tally.name == *name));
+        if let Some(total @ ..=RARE_BELOW) = tally.map(|tally| tally.seeds) {
+            rare::note(things, kind, name, total, seed);
+        }
+    }
 }
 
 /// Adds counts by name. Names keep the order of their first occurrence.

@@ -1,7 +1,9 @@
 use super::{HARNESS_PANIC, Summary, SweepSettings, sweep};
 use crate::findings::case::{Case, Expectation};
 use crate::outcome::NO_HANG;
-use crate::outcome::{Counts, DETERMINISM, Failure, FailureCause, Options, Outcome, RunRecord, Verdict};
+use crate::outcome::{
+    Counts, DETERMINISM, Exercised, Failure, FailureCause, Options, Outcome, RunRecord, Verdict,
+};
 use crate::plan::Plan;
 use crate::systems::BUILT_IN;
 use invariants::Digest;
@@ -27,6 +29,7 @@ fn run(plan: &Plan, fails: impl Fn(u64) -> bool, noise: u64) -> RunRecord {
         checks: vec![("toast", 10)],
         milestones: vec![("bread", plan.seed % 2)],
         faults: vec![],
+        exercised: Exercised::default(),
         digest: digests[9],
     };
     RunRecord { digests, ..outcome.into() }

@@ -82,7 +82,7 @@ fn run_checked<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
         (None, search_verdict) => search_verdict,
     };
     let rejections = if options.record.history { observer.requests.rejections() } else { BTreeMap::new() };
-    let outcome = Outcome { verdict, counts, checks, milestones, faults, digest };
+    let outcome = Outcome { verdict, counts, checks, milestones, faults, exercised, digest };
     RunRecord {
         outcome,
         trace: timeline,
@@ -91,7 +91,6 @@ fn run_checked<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
         rejections,
         digests: digests.unwrap_or_default(),
         traffic: traffic.map(|counter| counter.total),
-        exercised,
         situations: situations.situations,
     }
 }

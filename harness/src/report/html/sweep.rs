@@ -3,12 +3,14 @@
 use super::{STYLE, engine};
 use crate::report::{format_measurement, pluralize, with_thousands};
 use crate::support::text::display_first_line;
-use crate::sweep::{FailureGroup, Summary, Tally};
+use crate::sweep::{FailureGroup, Pace, Summary, Tally};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const TEMPLATE: &str = include_str!("sweep.html");
+/// The pictures of the first groups are a part of the page; those beyond this are only linked.
+const MAX_EMBEDDED_BYTES: usize = 4_000_000;
 
 #[derive(Serialize)]
 struct Context {
@@ -17,6 +19,7 @@ struct Context {
     verdict: &'static str,
     facts: Vec<NamedText>,
     groups: Vec<Group>,
+    pace: Option<Columns>,
     plots: Vec<Plot>,
     commit: String,
     generator_version: u32,
@@ -41,6 +44,26 @@ struct Group {
     known: String,
     /// Where the picture of its shrunk failure is; empty: it has none.
     picture: String,
+    /// The page with the picture; empty: it has none, or there is no room for it.
+    embedded: String,
+}
+
+/// Events a second: a column for each interval.
+#[derive(Serialize)]
+struct Columns {
+    /// What they say, for readers that do not see them.
+    alternative: String,
+    count: usize,
+    columns: Vec<Column>,
+}
+
+#[derive(Serialize)]
+struct Column {
+    position: usize,
+    /// In percent of the highest.
+    top: String,
+    height: String,
+    title: String,
 }
 
 /// A plot: a bar for each name.
@@ -61,7 +84,9 @@ struct PlotRow {
     seeds: String,
     /// The length of its bar.
     percent: String,
-    /// `never`: it is zero.
+    /// Where its bar must reach; empty: anywhere.
+    floor: String,
+    /// `never`: it is zero. `below`: it is below its floor.
     class: &'static str,
 }
 
@@ -93,11 +118,15 @@ pub fn sweep_html(summary: &Summary, pictures: &BTreeMap<u64, PathBuf>, page: &P
     if summary.canaries_missed > 0 {
         facts.push(NamedText { name: "Not to be trusted", text: "a worker missed the canary".to_owned() });
     }
+    let mut room = MAX_EMBEDDED_BYTES;
+    let groups = summary.groups();
+    let groups = groups.iter().map(|group| describe(group, pictures, page, &mut room)).collect();
     let context = Context {
         title,
         verdict: if summary.is_success() { "passed" } else { "failed" },
         facts,
-        groups: summary.groups().iter().map(|group| describe(group, pictures, page)).collect(),
+        groups,
+        pace: columns(&summary.pace),
         plots: plots(summary),
         commit: summary.commits.join(", "),
         generator_version: summary.generator_version,
@@ -109,9 +138,20 @@ pub fn sweep_html(summary: &Summary, pictures: &BTreeMap<u64, PathBuf>, page: &P
     engine.template("sweep").render(context).to_string().expect("the template names what the context has")
 }
 
-fn describe(group: &FailureGroup<'_>, pictures: &BTreeMap<u64, PathBuf>, page: &Path) -> Group {
+/// `room`: how many bytes of pictures the page still takes.
+fn describe(
+    group: &FailureGroup<'_>,
+    pictures: &BTreeMap<u64, PathBuf>,
+    page: &Path,
+    room: &mut usize,
+) -> Group {
     let picture = group.failures.iter().find_map(|failure| pictures.get(&failure.seed));
+    // A picture that cannot be read is still linked.
+    let embedded = picture.and_then(|picture| std::fs::read_to_string(picture).ok());
+    let embedded = embedded.filter(|text| text.len() <= *room).unwrap_or_default();
+    *room -= embedded.len();
     Group {
+        embedded,
         signature: group.signature.to_string(),
         message: display_first_line(&group.failures[0].message),
         seeds: pluralize(group.count, "seed", "seeds"),
@@ -119,6 +159,35 @@ fn describe(group: &FailureGroup<'_>, pictures: &BTreeMap<u64, PathBuf>, page: &
         known: group.known.join(", "),
         picture: picture.map_or_else(String::new, |picture| relative(picture, page)),
     }
+}
+
+/// The events a second of each interval; `None` if there was only one.
+fn columns(pace: &Pace) -> Option<Columns> {
+    let rates: Vec<f64> = pace.events.iter().map(|events| *events as f64 / pace.seconds as f64).collect();
+    let most = rates.iter().copied().fold(0.0, f64::max);
+    if rates.len() < 2 || most == 0.0 {
+        return None;
+    }
+    // The last interval may have been cut short.
+    let whole = &rates[..rates.len() - 1];
+    let least = whole.iter().copied().fold(f64::INFINITY, f64::min);
+    let interval = pluralize(pace.seconds, "second", "seconds");
+    let column = |(position, rate): (usize, &f64)| Column {
+        position,
+        top: format!("{:.1}", 100.0 - rate / most * 100.0),
+        height: format!("{:.1}", rate / most * 100.0),
+        title: format!("from second {}: {}", position as u64 * pace.seconds, format_measurement(*rate)),
+    };
+    Some(Columns {
+        alternative: format!(
+            "A column for each {interval} since the sweep, or each of its parts, began: {} to {} events a second. The last \
+             column may stand for less time.",
+            format_measurement(least),
+            format_measurement(most)
+        ),
+        count: rates.len(),
+        columns: rates.iter().enumerate().map(column).collect(),
+    })
 }
 
 /// The address of a file in a page: relative to the folder of the page, if the file lies below it.
@@ -140,9 +209,14 @@ fn encode(c: char) -> Vec<char> {
 }
 
 fn plots(summary: &Summary) -> Vec<Plot> {
+    let floors = summary.floors();
     let plot = |id, title, about, unit, tallies: &[Tally], has_seeds| {
         let most = tallies.iter().map(|tally| scale(tally, has_seeds, summary)).fold(0.0, f64::max);
-        let rows = tallies.iter().map(|tally| row(tally, scale(tally, has_seeds, summary), most, has_seeds));
+        let floor = |tally: &Tally| floors.and_then(|it| it.floor_of(id, &tally.name, summary.seeds));
+        let rows = tallies.iter().map(|tally| {
+            let length = scale(tally, has_seeds, summary);
+            with_floor(row(tally, length, most, has_seeds), tally, floor(tally), summary.seeds)
+        });
         Plot { id, title, about, unit, has_seeds, rows: rows.collect() }
     };
     let all = [
@@ -156,9 +230,10 @@ fn plots(summary: &Summary) -> Vec<Plot> {
             false,
         ),
         plot(
-            "milestones",
+            "milestone",
             "Milestones",
-            "How often each situation was reached. The bars show the share of the seeds.",
+            "How often each situation was reached. The bars show the share of the seeds, and a line the share that a large \
+             sweep of default plans must have.",
             "reached",
             &summary.milestones,
             true,
@@ -169,6 +244,15 @@ fn plots(summary: &Summary) -> Vec<Plot> {
             "How often each kind of fault was injected. The bars show the share of the seeds.",
             "injected",
             &summary.faults,
+            true,
+        ),
+        plot(
+            "line",
+            "Lines exercised",
+            "In how many seeds each line on which correctness rests was exercised: the run would have gone on \
+             differently without it. A line is named by the bug that leaves it out. The bars show the share of the seeds.",
+            "seeds",
+            &summary.exercised,
             true,
         ),
     ];
@@ -190,6 +274,14 @@ fn row(tally: &Tally, length: f64, most: f64, has_seeds: bool) -> PlotRow {
         count: with_thousands(tally.count),
         seeds: if has_seeds { with_thousands(tally.seeds) } else { String::new() },
         percent: format!("{:.1}", length / whole * 100.0),
+        floor: String::new(),
         class: if tally.count == 0 { "never" } else { "" },
     }
+}
+
+/// Marks in a row of seeds how many there must be.
+fn with_floor(row: PlotRow, tally: &Tally, floor: Option<u64>, seeds: u64) -> PlotRow {
+    let Some(floor) = floor else { return row };
+    let class = if tally.seeds < floor { "below" } else { row.class };
+    PlotRow { floor: format!("{:.1}", floor as f64 / seeds.max(1) as f64 * 100.0), class, ..row }
 }

@@ -2,7 +2,7 @@ use super::super::picture::Picture;
 use super::super::picture::tests_support::any_picture;
 use super::{json_for_script, run_html, sweep_html};
 use crate::outcome::signature::{FailureSignature, Roles};
-use crate::sweep::{FailureRecord, Summary, SweepSettings, Tally};
+use crate::sweep::{FailureRecord, Pace, Summary, SweepSettings, Tally};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -102,5 +102,50 @@ fn page_of_a_sweep_links_pictures_and_escapes_texts() {
     let page = sweep_html(&summary, &pictures, Path::new("page.html"));
     assert!(page.contains("href=\"out%20dir/%3Cb%3E.small.html\""), "{page}");
     assert!(!page.contains("<script") && !page.contains("<b>") && page.contains("&lt;b&gt;.rs"), "{page}");
+    assert!(!page.contains("<iframe"), "{page}");
     assert!(page.contains("class=\"never\"") && page.contains("width=\"50.0%\""), "{page}");
+}
+
+#[test]
+fn page_of_a_sweep_has_the_pictures_and_its_pace() {
+    let folder = tempfile::tempdir().unwrap();
+    let failure = |seed: u64| FailureRecord {
+        faults: None,
+        shrunk: None,
+        signature: FailureSignature {
+            property: format!("property-{seed}"),
+            kind: "kind".into(),
+            location: None,
+            roles: Roles::Unknown,
+        },
+        seed,
+        plan: None,
+        message: "bad".into(),
+    };
+    let sizes = [10, 3_999_000, 2_000];
+    let mut pictures = BTreeMap::new();
+    for (seed, size) in (0..).zip(sizes) {
+        let path = folder.path().join(format!("{seed}.html"));
+        std::fs::write(&path, format!("<i>\"{seed}{}", "x".repeat(size))).unwrap();
+        pictures.insert(seed, path);
+    }
+    let mut summary = Summary {
+        seeds: 3,
+        failures: (0..4).map(failure).collect(),
+        exercised: vec![
+            Tally { name: "some-bug".into(), count: 2, seeds: 2 },
+            Tally { name: "other-bug".into(), count: 0, seeds: 0 },
+        ],
+        pace: Pace { seconds: 4, events: vec![400, 4_000, 40] },
+        ..Summary::new(&SweepSettings::default())
+    };
+    let page = sweep_html(&summary, &pictures, &folder.path().join("page.html"));
+    // The third does not fit, and the fourth failure has none.
+    assert_eq!((page.matches("<iframe").count(), page.matches("class=\"group\"").count()), (2, 4));
+    assert!(page.contains("srcdoc=\"&lt;i&gt;&quot;0xxxxxxxxxx\"") && page.contains("href=\"2.html\""));
+    assert!(page.contains("100 to 1,000 events a second") && page.contains("from second 8: 10"), "{page}");
+    assert!(page.contains("Lines exercised") && page.contains("other-bug"));
+    // One column says no more than the rate above it.
+    summary.pace.events.truncate(1);
+    assert!(!sweep_html(&summary, &BTreeMap::new(), Path::new("page.html")).contains("class=\"columns\""));
 }

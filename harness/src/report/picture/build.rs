@@ -12,7 +12,7 @@ use super::{Lane, LaneId, NextCommand, Picture};
 use crate::findings::case::ShrunkFrom;
 use crate::findings::investigate::ShrunkFinding;
 use crate::outcome::signature::FailureSignature;
-use crate::outcome::{Counts, Failure, FailureCause, Options, Outcome, RunRecord, Verdict};
+use crate::outcome::{Counts, Exercised, Failure, FailureCause, Options, Outcome, RunRecord, Verdict};
 use crate::plan::{Plan, file};
 use crate::report::page::{PlanSource, next_steps, page_title, shrink_summary};
 use crate::report::timeline::{DescribedEvent, describe_events, has_exact_events};
@@ -88,6 +88,7 @@ pub fn facts_picture(title: &str, facts: Vec<Observed>, violation: Option<&Viola
         checks: Vec::new(),
         milestones: Vec::new(),
         faults: Vec::new(),
+        exercised: Exercised::default(),
         digest: Digest::EMPTY,
     };
     let record = RunRecord { facts, ..RunRecord::from(outcome) };

@@ -1,8 +1,8 @@
 use super::formatter::Detail;
 use super::{MAX_ROWS, Timeline, build_timeline, timeline};
 use crate::outcome::{
-    Actor, Counts, Evidence, EvidenceKind, Failure, FailureCause, Outcome, RunRecord, TraceEvent, TraceLine,
-    Verdict, WITNESS,
+    Actor, Counts, Evidence, EvidenceKind, Exercised, Failure, FailureCause, Outcome, RunRecord, TraceEvent,
+    TraceLine, Verdict, WITNESS,
 };
 use invariants::{Configuration, Conflict, Digest, Fact, Index, Node, Observed, RequestId, Term, Violation};
 
@@ -38,6 +38,7 @@ fn record(facts: &[(Node, Fact)], failure: impl Fn(&[Observed]) -> Failure) -> R
         checks: vec![],
         milestones: vec![],
         faults: vec![],
+        exercised: Exercised::default(),
         digest: Digest(0),
     };
     RunRecord { trace: facts.iter().map(line).collect(), facts, ..outcome.into() }

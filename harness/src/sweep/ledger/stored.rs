@@ -7,6 +7,7 @@ use super::{LedgerHeader, MAX_DURATION, checksum};
 use crate::outcome::Counts;
 use crate::plan::FaultKind;
 use crate::sweep::failures::{CorpusRun, StoredFailure, UnlistedFailures, list_stored};
+use crate::sweep::pace::Pace;
 use crate::sweep::rare::RareThing;
 use crate::sweep::seeds::Seeds;
 use crate::sweep::summary::{Summary, Tally, seconds};
@@ -49,6 +50,10 @@ struct StoredBatch<'a> {
     failures: Vec<StoredFailure<'a>>,
     #[serde(default)]
     unlisted: Vec<UnlistedFailures>,
+    #[serde(default)]
+    exercised: Vec<Tally>,
+    #[serde(default)]
+    pace: Pace,
     #[serde(default)]
     rare: Vec<RareThing>,
     #[serde(default)]
@@ -110,6 +115,7 @@ impl ReadBatch {
             && ranges.into_iter().all(in_order)
             && settings.shard.is_none_or(|shard| shard.index < shard.count)
             && sums.elapsed < MAX_DURATION
+            && sums.pace.is_plausible()
             && sums.ran.difference(&Seeds::from(settings.seeds.clone())).is_empty()
             && sums.unlisted.iter().all(is_listed)
             && verdicts.is_some_and(|sum| sum <= sums.ran.count())
@@ -130,6 +136,8 @@ impl StoredBatch<'_> {
             unknown: self.unknown,
             failures,
             unlisted,
+            exercised: self.exercised,
+            pace: self.pace,
             rare: self.rare,
             corpus: self.corpus,
             digest: self.digest,

@@ -1,5 +1,5 @@
 use super::{Batch, LEDGER_FILE, Ledger, LedgerContents, LedgerEntry, LedgerHeader, LedgerLock, read};
-use crate::outcome::{Counts, Failure, FailureCause, Options, Outcome, RunRecord, Verdict};
+use crate::outcome::{Counts, Exercised, Failure, FailureCause, Options, Outcome, RunRecord, Verdict};
 use crate::plan::{Plan, generate};
 use crate::sweep::merge::Merge;
 use crate::sweep::{Seeds, Summary, SweepSettings, Tally, resume, sweep};
@@ -28,6 +28,7 @@ fn run(plan: &Plan, _: &Options) -> RunRecord {
         checks: vec![("toast", plan.seed % 3)],
         milestones: vec![("bread", plan.seed % 2)],
         faults: vec![],
+        exercised: Exercised::default(),
         digest: Digest(plan.seed),
     };
     outcome.into()

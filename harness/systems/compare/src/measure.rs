@@ -177,7 +177,7 @@ fn quiet(system: &SystemInfo, plan: &Plan) -> Quiet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use harness::outcome::{Counts, Outcome, TraceLine};
+    use harness::outcome::{Counts, Exercised, Outcome, TraceLine};
     use invariants::Digest;
 
     fn record(events: Vec<(Time, TraceEvent)>, simulated: Time) -> RunRecord {
@@ -187,6 +187,7 @@ mod tests {
             checks: Vec::new(),
             milestones: Vec::new(),
             faults: Vec::new(),
+            exercised: Exercised::default(),
             digest: Digest::EMPTY,
         };
         let line = |(at, event)| TraceLine { at, step: 0, cause: 0, node: 0, event };
