@@ -171,8 +171,12 @@ pub(super) fn shrink_summary(
     operations_now: u64,
     ShrunkFrom { faults, operations, runs }: ShrunkFrom,
 ) -> String {
+    let before_faults = faults;
     let (faults, runs) = (pluralize(faults, "fault", "faults"), pluralize(runs, "run", "runs"));
     let before = pluralize(operations, "operation", "operations");
+    if plan.faults.len() as u64 == before_faults && operations_now >= operations {
+        return format!("not made smaller in {runs}");
+    }
     if operations_now > operations {
         let now = pluralize(operations_now, "operation", "operations");
         return format!(
@@ -312,7 +316,7 @@ pub(super) fn operation_result(call: &Call, record: &RunRecord) -> String {
         (Some((_, response)), _) => response.to_string(),
         (None, Some(rejection)) if rejection.is_final => format!("rejected by n{}", rejection.node),
         (None, Some(rejection)) => format!("no response, but n{} rejected a copy of it", rejection.node),
-        (None, None) => "no response".to_owned(),
+        (None, None) => "no response before the run ended".to_owned(),
     }
 }
 

@@ -47,6 +47,9 @@ function pack(intervals) {
   return [rows, ends.length];
 }
 
+// Pixels of a time label.
+const LABEL = 74;
+
 // Where each lane is, from top to bottom: faults, servers, clients.
 function layout(picture, axis, zoom) {
   const x = (at) => place(axis, at) * zoom;
@@ -114,14 +117,18 @@ function drawTime(svg, picture, axis, zoom, at) {
     const x = gap.from * zoom, width = (gap.to - gap.from) * zoom;
     el(svg, "rect", { class: "gap", x: x + 8 * zoom, y: 0, width: width - 16 * zoom, height: at.height });
   }
-  let free = 0;
-  for (const [time, place] of axis.knots) {
-    const x = place * zoom;
-    if (x < free || x + 66 > at.width) continue;
-    el(svg, "line", { class: "tick", x1: x, x2: x, y1: 14, y2: at.height });
-    el(svg, "text", { class: "small", x: x + 2, y: 11 }, seconds(time));
-    free = x + 74;
-  }
+  // The times of the clash always have a label; others where there is room.
+  const taken = [];
+  const label = (time, x, kind) => {
+    const from = Math.min(x, at.width - LABEL);
+    if (from < 0 || taken.some((other) => Math.abs(other - from) < LABEL)) return;
+    taken.push(from);
+    el(svg, "line", { class: `tick${kind}`, x1: x, x2: x, y1: 14, y2: at.height });
+    el(svg, "text", { class: `small${kind}`, x: from + 2, y: 11 }, seconds(time));
+  };
+  const drawn = picture.clash.filter((side) => side.at >= picture.from && side.at <= picture.to);
+  for (const side of [...drawn].reverse()) label(side.at, side.mark !== undefined && axis.xOfMark.has(side.mark) ? axis.xOfMark.get(side.mark) * zoom : at.x(side.at), " clash-time");
+  for (const [time, place] of axis.knots) if (place * zoom + 66 <= at.width) label(time, place * zoom, "");
   for (const gap of axis.gaps) {
     const middle = (gap.from + gap.to) / 2 * zoom, text = roughly(gap.time);
     if ((gap.to - gap.from) * zoom < textWidth(text, 9) + 8) continue;

@@ -205,7 +205,7 @@ for (const index of (picture.explained_order ?? []).slice(-400)) {
   document.getElementById("explained").append(row);
 }
 zoom = Math.max(fitting(), 1);
-if (axis.width < scroll.clientWidth) zoom = Math.min(scroll.clientWidth / axis.width, 2.5);
+if (axis.width < scroll.clientWidth) zoom = Math.min(scroll.clientWidth / axis.width, 4);
 render();
 // The clash ends a run; in a history it may be anywhere.
 const lastSide = picture.clash.at(-1);

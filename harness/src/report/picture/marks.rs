@@ -126,7 +126,8 @@ fn lanes(event: &DescribedEvent<'_>) -> Vec<LaneId> {
     for line in &event.event.lines {
         match &line.event {
             TraceEvent::Reply { client, .. } => lanes.push(LaneId::Client(*client)),
-            TraceEvent::FaultBegins { targets, .. } => {
+            // What a server does in this event only it does; the band of the fault names the targets.
+            TraceEvent::FaultBegins { targets, .. } if event.effect.is_none() => {
                 lanes.extend(targets.iter().copied().map(LaneId::Server));
             }
             _ => {}

@@ -3,6 +3,7 @@
 use super::source::Source;
 use super::{Arrow, Band, Fate, LaneId, Side, State, Story};
 use crate::outcome::{Failure, catalog};
+use crate::plan::faults::{Change, FaultData, OneWayPartition, Partition};
 use crate::report::page::cause_lines;
 use crate::report::pluralize;
 use crate::support::text::display_line;
@@ -37,7 +38,7 @@ pub(super) fn story(
         observed: cause_lines(&failure.cause).iter().map(|line| display_line(&line.to_string())).collect(),
         broken_by: describe_sides(clash, states),
         when,
-        made_possible_by: reasons(source, bands, arrows, last.unwrap_or(Time::MAX)),
+        made_possible_by: reasons(source, bands, arrows, (last.unwrap_or(Time::MAX), clash)),
     }
 }
 
@@ -69,9 +70,17 @@ fn describe_side(side: &Side, states: &[State]) -> String {
 }
 
 /// What made it possible: the bug, and the faults that began before; without faults, what the network did.
-fn reasons(source: &Source<'_>, bands: &[Band], arrows: &[Arrow], last: Time) -> Vec<String> {
+fn reasons(
+    source: &Source<'_>,
+    bands: &[Band],
+    arrows: &[Arrow],
+    (last, clash): (Time, &[Side]),
+) -> Vec<String> {
     let mut reasons = Vec::new();
-    let before: Vec<&Band> = bands.iter().filter(|band| band.from <= last).collect();
+    let before = bands.iter().filter(|band| band.from <= last);
+    let (before, others): (Vec<&Band>, Vec<&Band>) = before.partition(|band| concerns(band, clash));
+    // If none does, each may have done it.
+    let (before, others) = if before.is_empty() { (others, before) } else { (before, others) };
     // The last ones are the nearest to the clash.
     let skipped = before.len().saturating_sub(MAX_FAULTS);
     if skipped > 0 {
@@ -88,6 +97,10 @@ fn reasons(source: &Source<'_>, bands: &[Band], arrows: &[Arrow], last: Time) ->
         };
         reasons.push(format!("{number}{}, {until}", band.text));
     }
+    if !others.is_empty() {
+        let texts: Vec<&str> = others.iter().map(|band| band.text.as_str()).collect();
+        reasons.push(format!("of other servers before: {}", texts.join("; ")));
+    }
     if reasons.is_empty() {
         let none = if source.plan.is_some() { "no fault: it needs none" } else { "the facts state no fault" };
         reasons.push(none.to_owned());
@@ -96,7 +109,10 @@ fn reasons(source: &Source<'_>, bands: &[Band], arrows: &[Arrow], last: Time) ->
             (Fate::Duplicated, "doubled message", "doubled messages"),
             (Fate::Late, "late message", "late messages"),
         ] {
-            let count = arrows.iter().filter(|arrow| arrow.fate == fate && arrow.sent <= last).count();
+            // A lost message has no effect, so no chain of causes contains it.
+            let matters = |arrow: &&Arrow| arrow.in_slice || fate == Fate::Lost;
+            let before = arrows.iter().filter(|arrow| arrow.fate == fate && arrow.sent <= last);
+            let count = before.filter(matters).count();
             if count > 0 {
                 reasons.push(pluralize(count as u64, one, many));
             }
@@ -106,6 +122,13 @@ fn reasons(source: &Source<'_>, bands: &[Band], arrows: &[Arrow], last: Time) ->
         reasons.push(format!("the bug {bug}, which is switched on"));
     }
     reasons
+}
+
+/// Whether a fault struck a server of the clash, or the links and the configuration that all share.
+fn concerns(band: &Band, clash: &[Side]) -> bool {
+    band.lanes.is_empty()
+        || [Partition::NAME, OneWayPartition::NAME, Change::NAME].contains(&band.kind)
+        || clash.iter().filter_map(|side| side.lane).any(|lane| band.lanes.contains(&lane))
 }
 
 /// A time with the digits that the picture shows.
