@@ -3,7 +3,7 @@
 //! After a complete search, each stored combination of servers is taken with an empty network: the messages that were under
 //! way are lost, as messages may be in every scope. From here on nothing is lost: servers that stopped start again, every
 //! write ends and every message arrives. Time passes, servers campaign one after another, and leaders repeat what they
-//! have sent. If no order of up to [`MAX_CAMPAIGNS`] campaigns leads to a server that is productive
+//! have sent. If no order of up to `MAX_CAMPAIGNS` campaigns leads to a server that is productive
 //! ([`Model::is_productive`]), the cluster is stuck, and the state is a counterexample. As states are taken in the order in
 //! which the search found them, its trace is a shortest one. The limits of the scope do not count here
 //! ([`Model::beyond`]): otherwise each state at a limit would be stuck.
