@@ -95,20 +95,17 @@ fn stated(record: &RunRecord) -> Vec<&'static str> {
     names
 }
 
+/// The first entry is applied, and has this content.
+fn applied(entry: Digest) -> ServerFact {
+    ServerFact::Applied { index: 1, entry, state: Digest(1), request: None, effect: true, session: None }
+}
+
 /// States something of everything: the log of a system that is no Raft.
 fn states_everything(host: &mut Host<'_, Hello>) {
     host.record_fact(started(7));
     host.record_fact(ServerFact::Committed { index: 1 });
-    let (entry, state) = (Digest(1), Digest(1));
-    host.record_fact(ServerFact::Applied {
-        index: 1,
-        entry,
-        state,
-        request: None,
-        effect: true,
-        session: None,
-    });
-    host.disk().attach(DiskFact::SavedEntry { index: 9, term: 9, entry });
+    host.record_fact(applied(Digest(1)));
+    host.disk().attach(DiskFact::SavedEntry { index: 9, term: 9, entry: Digest(1) });
 }
 
 wraps_simple_server!(BlackBox, Supports { sessions: false, ..Supports::NOTHING }, states_everything);
@@ -118,15 +115,7 @@ wraps_simple_server!(
     states_everything
 );
 wraps_simple_server!(OtherApplications, Supports { application_facts: true, ..Supports::NOTHING }, |host| {
-    let (entry, state) = (Digest(host.node()), Digest(1));
-    host.record_fact(ServerFact::Applied {
-        index: 1,
-        entry,
-        state,
-        request: None,
-        effect: true,
-        session: None,
-    });
+    host.record_fact(applied(Digest(host.node())));
 });
 
 #[test]

@@ -60,7 +60,7 @@ fn reduced_and_full_searches_reach_the_same_server_states() {
 }
 
 #[test]
-#[ignore = "takes a minute and half a gigabyte"]
+#[ignore = "a minute and half a gigabyte; the same comparison of two servers always runs"]
 fn a_full_search_of_three_servers_reaches_the_same_server_states() {
     assert_full_search_agrees(Scope { asynchronous: false, ..Scope::default() });
 }
