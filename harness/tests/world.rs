@@ -13,6 +13,7 @@ use harness::plan::{Plan, Probability, SimDuration, Target, generate};
 use harness::server::{Arrival, Host, LocalTime, Server};
 use harness::systems::run::{run, run_with};
 use invariants::ServerFact;
+use std::collections::BTreeMap;
 use std::process::Command;
 
 /// Traces what arrives. Node 1 sends node 2 a greeting every 20 ms.
@@ -82,8 +83,15 @@ fn a_pause_delays_all_events_and_keeps_their_order() {
     ];
     plan.fault_phase = SimDuration::millis(200);
     plan.bounds.leader = 0;
+    let record = run_traced::<TracingServer>(&plan);
+    // What waited for the end of the pause was caused by the event that sent it, not by the end.
+    let timers = record.trace.iter().filter(|line| matches!(line.event, TraceEvent::Timer));
+    let timers: BTreeMap<u64, u64> = timers.map(|line| (line.step, line.at / 1_000_000)).collect();
+    let delivered = record.trace.iter().filter(|line| matches!(line.event, TraceEvent::Message { .. }));
+    let sent_at: Vec<u64> = delivered.take(4).map(|line| timers[&line.cause]).collect();
+    assert_eq!(sent_at, [20, 40, 60, 80]);
     assert_eq!(
-        said_lines(&run_traced::<TracingServer>(&plan)),
+        said_lines(&record),
         [
             "0 n1 boots",
             "0 n2 boots",

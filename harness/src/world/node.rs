@@ -34,8 +34,8 @@ pub(crate) struct NodeState<M> {
     pub(crate) up: bool,
     /// How many faults pause the server.
     pub(crate) pause_count: u32,
-    /// Events that arrived while the server was paused.
-    pub(crate) paused_events: Vec<Event<M>>,
+    /// Events that arrived while the server was paused, each with the event that caused it.
+    pub(crate) paused_events: Vec<(u64, Event<M>)>,
     /// Requests that reached this incarnation and that it has not answered.
     pub(crate) unanswered: Vec<UnansweredRequest>,
     /// When the timer that was pushed last fires; [`NEVER`] if none is valid.

@@ -342,12 +342,13 @@ impl<S: Server> FaultHost for Cluster<S> {
         }
         let mut paused_events = std::mem::take(&mut node_state.paused_events);
         self.push_control(Control::Resume(node));
-        for event in paused_events.extract_if(.., |event| matches!(event, Event::SyncReport { .. })) {
-            self.world.queue.push(now, event);
+        let is_report = |(_, event): &mut (u64, Event<S::Message>)| matches!(event, Event::SyncReport { .. });
+        for (cause, event) in paused_events.extract_if(.., is_report) {
+            self.world.queue.push_caused_by(cause, now, event);
         }
         self.rearm_timer(node);
-        for event in paused_events.drain(..) {
-            self.world.queue.push(now, event);
+        for (cause, event) in paused_events.drain(..) {
+            self.world.queue.push_caused_by(cause, now, event);
         }
         self.world.node_state_mut(node).paused_events = paused_events;
     }

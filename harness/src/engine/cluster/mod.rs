@@ -276,9 +276,10 @@ impl<S: Server> Cluster<S> {
     fn handle_event(&mut self, event: Event<S::Message>) {
         match event {
             Event::Message { from, to, message } => {
+                let cause = self.world.queue.cause();
                 let node_state = self.world.node_state_mut(to);
                 if node_state.pause_count > 0 {
-                    node_state.paused_events.push(Event::Message { from, to, message });
+                    node_state.paused_events.push((cause, Event::Message { from, to, message }));
                 } else if node_state.up {
                     self.world.begin_event(EventKind::Message, to, from);
                     self.running_node = Some(to);
@@ -324,9 +325,10 @@ impl<S: Server> Cluster<S> {
                 }
             }
             Event::Request { client, to, request } => {
+                let cause = self.world.queue.cause();
                 let node_state = self.world.node_state_mut(to);
                 if node_state.pause_count > 0 {
-                    node_state.paused_events.push(Event::Request { client, to, request });
+                    node_state.paused_events.push((cause, Event::Request { client, to, request }));
                 } else if node_state.up {
                     self.world.begin_event(EventKind::Request, to, client);
                     let (id, body) = (request.id, request.body);
@@ -402,6 +404,7 @@ impl<S: Server> Cluster<S> {
     /// fault is due first.
     fn on_sync_report(&mut self, node: Node, token: u64, incarnation: u32, succeeded: bool) {
         let (now, interrupt_pending) = (self.world.now(), self.world.interrupt_pending);
+        let cause = self.world.queue.cause();
         let node_state = self.world.node_state_mut(node);
         let is_same = node_state.up && node_state.incarnation == incarnation;
         if is_same && node_state.pause_count == 0 && !interrupt_pending {
@@ -410,7 +413,7 @@ impl<S: Server> Cluster<S> {
         }
         let report = Event::SyncReport { node, token, incarnation, succeeded };
         if is_same && node_state.pause_count > 0 {
-            node_state.paused_events.push(report);
+            node_state.paused_events.push((cause, report));
         } else if is_same {
             // A fault is due between durability and the report.
             self.world.queue.push(now, report);
