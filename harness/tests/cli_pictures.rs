@@ -138,3 +138,13 @@ fn a_sweep_is_written_as_a_page() {
     assert!(!sandbox.text("passes.html").contains("Groups of failures"));
     sandbox.rejection("sweep --seeds 0..5 --html absent/page.html");
 }
+
+#[test]
+fn a_guided_sweep_writes_its_page() {
+    let sandbox = Sandbox::new();
+    let sweep = sandbox.run("sweep --guided --seeds 0..64 --html guided.html");
+    assert_eq!(sweep.status.code(), Some(0), "{sweep:?}");
+    let page = sandbox.text("guided.html");
+    assert!(page.contains("Guided sweep, 64 runs: no new failures") && page.contains("self-vote-after-rv"));
+    sandbox.rejection("sweep --guided --seeds 0..64 --html absent/guided.html");
+}

@@ -95,7 +95,7 @@ pub(super) struct SweepArgs {
     #[arg(long, conflicts_with_all = ["resume", "shard", "avoid", "window", "corpus"])]
     pub(super) guided: bool,
     /// Write the summary to this file, too, as a page for browsers
-    #[arg(long, value_name = "FILE", allow_negative_numbers = true, conflicts_with = "guided")]
+    #[arg(long, value_name = "FILE", allow_negative_numbers = true)]
     pub(super) html: Option<PathBuf>,
     /// Do not shrink failures
     #[arg(long, alias = "as-found")]

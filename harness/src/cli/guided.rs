@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_types, reason = "a sweep may be limited by time, and measures its speed")]
 
 use super::exit::{INVALID_INPUT, SUCCESS, VIOLATION};
+use super::paths::Paths;
 use super::shard::DEFAULT_SEEDS;
 use super::signals::{self, STOP_REQUESTED};
 use super::sweep::{DEFAULT_OUT, known_defects};
@@ -14,6 +15,7 @@ use crate::findings::known::KnownDefect;
 use crate::findings::reproducer::RunFn;
 use crate::outcome::signature::FailureSignature;
 use crate::outcome::{COMMIT, Options, Outcome, Verdict};
+use crate::plan::file;
 use crate::plan::{GENERATOR_VERSION, Plan};
 use crate::report::{self, GuidedReport};
 use crate::systems::SystemInfo;
@@ -51,6 +53,9 @@ pub(super) fn guided_sweep(system: &SystemInfo, arguments: &arguments::SweepArgs
     let options = catalog::options_with_disabled(&arguments.overrides.disable)?;
     let out = arguments.out.clone().unwrap_or_else(|| DEFAULT_OUT.into());
     paths::check_output_folder(&out)?;
+    if let Some(html) = &arguments.html {
+        Paths::default().add_output("--html", html)?;
+    }
     paths::remove_temporary_files(&out);
     let limit = arguments.time_limit.map(|limit| Duration::from_nanos(limit.0));
     let seeds = arguments.seeds.clone().unwrap_or(match limit {
@@ -88,7 +93,7 @@ pub(super) fn guided_sweep(system: &SystemInfo, arguments: &arguments::SweepArgs
         true
     };
     guided::sweep(&mut guide, seeds.end - seeds.start, &options, jobs, &run, &stops, watch);
-    let report = GuidedReport {
+    let mut report = GuidedReport {
         commit: COMMIT.to_owned(),
         generator_version: GENERATOR_VERSION,
         system: system.full_name(),
@@ -104,6 +109,10 @@ pub(super) fn guided_sweep(system: &SystemInfo, arguments: &arguments::SweepArgs
         failures: findings.groups.into_iter().map(report::GuidedFailure::of).collect(),
         not_written: findings.write_errors,
     };
+    if let Some(html) = &arguments.html {
+        let written = file::write_text(html, &report::guided_html(&report));
+        report.not_written.extend(written.err().map(|error| error.to_string()));
+    }
     match arguments.json {
         true => print_json(&report)?,
         false => print(&report::guided_summary(&report))?,

@@ -1,6 +1,7 @@
-//! The report of a guided sweep, as text and as JSON.
+//! The report of a guided sweep, as text, as JSON and as a page.
 
-use super::with_thousands;
+use super::html::{Group, NamedText, Plot, SweepPage};
+use super::{format_measurement, pluralize, with_thousands};
 use crate::outcome::signature::FailureSignature;
 use crate::support::program::{self, shell_quote};
 use serde::Serialize;
@@ -107,6 +108,61 @@ pub fn guided_summary(report: &GuidedReport) -> String {
     text
 }
 
+/// The same as a page for browsers.
+#[must_use]
+pub fn guided_html(report: &GuidedReport) -> String {
+    let failing: u64 = report.failures.iter().map(|failure| failure.plans.len() as u64).sum();
+    let known: u64 = report.known.values().sum();
+    let outcome = match failing {
+        0 => "no new failures".to_owned(),
+        failing => format!("{} failed", with_thousands(failing)),
+    };
+    let mut facts = vec![
+        NamedText { name: "System", text: report.system.clone() },
+        NamedText {
+            name: "Plans",
+            text: format!(
+                "{} fresh from seed {} on, {} changed; {} kept",
+                with_thousands(report.fresh),
+                report.first_seed,
+                with_thousands(report.changed),
+                with_thousands(report.kept)
+            ),
+        },
+        NamedText { name: "Events", text: with_thousands(report.events) },
+        NamedText { name: "Real seconds", text: format_measurement(report.wall_seconds) },
+    ];
+    if known > 0 {
+        let cases: Vec<_> = report.known.keys().map(String::as_str).collect();
+        facts.push(NamedText {
+            name: "Known defects",
+            text: format!("{} runs: {}", with_thousands(known), cases.join(", ")),
+        });
+    }
+    let describe = |failure: &GuidedFailure| {
+        let plans = failure.plans.iter().take(NAMED_PLANS).map(|path| path.display().to_string());
+        let plans: Vec<_> = plans.collect();
+        let runs = pluralize(failure.plans.len() as u64, "run", "runs");
+        Group::without_picture(
+            &failure.signature,
+            &failure.message,
+            format!("{runs}, plans: {}", plans.join(", ")),
+        )
+    };
+    let page = SweepPage {
+        title: format!("Guided sweep, {}: {outcome}", pluralize(report.runs, "run", "runs")),
+        verdict: if report.failures.is_empty() { "passed" } else { "failed" },
+        facts,
+        groups: report.failures.iter().map(describe).collect(),
+        pace: None,
+        plots: vec![Plot::of_lines(&report.exercised, report.runs)],
+        commit: report.commit.clone(),
+        generator_version: report.generator_version,
+        digest: String::new(),
+    };
+    page.render()
+}
+
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test reads the text")]
 mod tests {
@@ -151,5 +207,23 @@ mod tests {
         assert!(text.contains("FAILED one-vote-per-term: 5 runs\n  n1 voted twice\n"), "{text}");
         assert_eq!(text.matches("shrink out/guided-").count(), NAMED_PLANS, "{text}");
         assert!(!text.contains("no new failure"), "{text}");
+    }
+
+    #[test]
+    fn a_page_lists_the_rarest_lines_first_and_escapes_what_failed() {
+        let failure = GuidedFailure {
+            signature: "liveness".to_owned(),
+            message: "<b>n1</b> is no leader".to_owned(),
+            plans: vec!["failures/guided-3.toml".into()],
+        };
+        let report = GuidedReport { failures: vec![failure], ..report() };
+        let page = guided_html(&report);
+        let position = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} is on the page"));
+        assert!(
+            position("never</th>") < position("rarely</th>")
+                && position("rarely</th>") < position("often</th>")
+        );
+        assert!(page.contains("Guided sweep, 1,000 runs: 1 failed") && page.contains("guided-3.toml"));
+        assert!(!page.contains("<b>n1") && page.contains("&lt;b&gt;n1"), "no text is markup");
     }
 }

@@ -36,7 +36,7 @@ pub use bug_table::{BugReport, ExercisedReport, bug_table, exercised_table};
 #[cfg(feature = "explore")]
 pub use explored::exploration_page;
 #[cfg(feature = "cli")]
-pub use guided::{GuidedFailure, GuidedReport, guided_summary};
+pub use guided::{GuidedFailure, GuidedReport, guided_html, guided_summary};
 pub use json::{
     FailureReport, GroupReport, KnownReport, MilestoneReport, NamedCount, PropertyReport, SmallestReport,
     SweepReport, WindowReport,

@@ -7,6 +7,8 @@
 mod sweep;
 
 pub use sweep::sweep_html;
+#[cfg(feature = "cli")]
+pub(in crate::report) use sweep::{Group, NamedText, Plot, SweepPage};
 
 use super::picture::{LogEntry, Picture, append_step_summary, shrunk_picture};
 use super::{DEFAULT_WIDTH, PlanSource, run_page};

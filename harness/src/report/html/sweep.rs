@@ -12,34 +12,41 @@ const TEMPLATE: &str = include_str!("sweep.html");
 /// The pictures of the first groups are a part of the page; those beyond this are only linked.
 const MAX_EMBEDDED_BYTES: usize = 4_000_000;
 
+/// What the page of a sweep shows.
+#[derive(Serialize)]
+pub(in crate::report) struct SweepPage {
+    pub(in crate::report) title: String,
+    /// As in a picture: `passed` or `failed`.
+    pub(in crate::report) verdict: &'static str,
+    pub(in crate::report) facts: Vec<NamedText>,
+    pub(in crate::report) groups: Vec<Group>,
+    pub(in crate::report) pace: Option<Columns>,
+    pub(in crate::report) plots: Vec<Plot>,
+    pub(in crate::report) commit: String,
+    pub(in crate::report) generator_version: u32,
+    /// Empty: the sweep has none.
+    pub(in crate::report) digest: String,
+}
+
 #[derive(Serialize)]
 struct Context {
-    title: String,
-    /// As in a picture: `passed` or `failed`.
-    verdict: &'static str,
-    facts: Vec<NamedText>,
-    groups: Vec<Group>,
-    pace: Option<Columns>,
-    plots: Vec<Plot>,
-    commit: String,
-    generator_version: u32,
-    digest: String,
+    page: SweepPage,
     style: &'static str,
 }
 
 #[derive(Serialize)]
-struct NamedText {
-    name: &'static str,
-    text: String,
+pub(in crate::report) struct NamedText {
+    pub(in crate::report) name: &'static str,
+    pub(in crate::report) text: String,
 }
 
 /// A group of failures.
-#[derive(Serialize)]
-struct Group {
+#[derive(Default, Serialize)]
+pub(in crate::report) struct Group {
     signature: String,
     message: String,
+    /// How many there are, and how to find them.
     seeds: String,
-    first_seed: u64,
     /// The cases of the known defects that it shows; empty: none.
     known: String,
     /// Where the picture of its shrunk failure is; empty: it has none.
@@ -50,7 +57,7 @@ struct Group {
 
 /// Events a second: a column for each interval.
 #[derive(Serialize)]
-struct Columns {
+pub(in crate::report) struct Columns {
     /// What they say, for readers that do not see them.
     alternative: String,
     count: usize,
@@ -68,7 +75,7 @@ struct Column {
 
 /// A plot: a bar for each name.
 #[derive(Serialize)]
-struct Plot {
+pub(in crate::report) struct Plot {
     id: &'static str,
     title: &'static str,
     about: &'static str,
@@ -78,7 +85,7 @@ struct Plot {
 }
 
 #[derive(Serialize)]
-struct PlotRow {
+pub(in crate::report) struct PlotRow {
     name: String,
     count: String,
     seeds: String,
@@ -88,6 +95,40 @@ struct PlotRow {
     floor: String,
     /// `never`: it is zero. `below`: it is below its floor.
     class: &'static str,
+}
+
+impl Group {
+    /// A group whose failures were not shrunk.
+    #[cfg(feature = "cli")]
+    pub(in crate::report) fn without_picture(signature: &str, message: &str, seeds: String) -> Group {
+        Group { signature: signature.to_owned(), message: message.to_owned(), seeds, ..Group::default() }
+    }
+}
+
+/// Title and meaning of the plot of lines.
+const LINES: (&str, &str) = (
+    "Lines exercised",
+    "In how many seeds each line on which correctness rests was exercised: the run would have gone on differently \
+     without it. A line is named by the bug that leaves it out. The bars show the share of the seeds.",
+);
+
+impl Plot {
+    /// In how many of `runs` each line was exercised, the rarest first.
+    #[cfg(feature = "cli")]
+    pub(in crate::report) fn of_lines(exercised: &BTreeMap<&'static str, u64>, runs: u64) -> Plot {
+        let mut lines: Vec<_> = exercised.iter().map(|(name, count)| (*count, *name)).collect();
+        lines.sort_unstable();
+        let row = |(count, name): (u64, &str)| PlotRow {
+            name: name.to_owned(),
+            count: with_thousands(count),
+            seeds: String::new(),
+            percent: format!("{:.1}", count as f64 / runs.max(1) as f64 * 100.0),
+            floor: String::new(),
+            class: if count == 0 { "never" } else { "" },
+        };
+        let rows = lines.into_iter().map(row).collect();
+        Plot { id: "line", title: LINES.0, about: LINES.1, unit: "runs", has_seeds: false, rows }
+    }
 }
 
 /// The page of a sweep. `pictures`: of a seed of some groups, the page of its shrunk failure. `page`: where this page will
@@ -121,7 +162,7 @@ pub fn sweep_html(summary: &Summary, pictures: &BTreeMap<u64, PathBuf>, page: &P
     let mut room = MAX_EMBEDDED_BYTES;
     let groups = summary.groups();
     let groups = groups.iter().map(|group| describe(group, pictures, page, &mut room)).collect();
-    let context = Context {
+    let page = SweepPage {
         title,
         verdict: if summary.is_success() { "passed" } else { "failed" },
         facts,
@@ -131,11 +172,18 @@ pub fn sweep_html(summary: &Summary, pictures: &BTreeMap<u64, PathBuf>, page: &P
         commit: summary.commits.join(", "),
         generator_version: summary.generator_version,
         digest: format!("{:?}", summary.digest),
-        style: STYLE,
     };
-    let mut engine = engine();
-    engine.add_template("sweep", TEMPLATE).expect("the template is valid");
-    engine.template("sweep").render(context).to_string().expect("the template names what the context has")
+    page.render()
+}
+
+impl SweepPage {
+    /// The page.
+    pub(in crate::report) fn render(self) -> String {
+        let mut engine = engine();
+        engine.add_template("sweep", TEMPLATE).expect("the template is valid");
+        let context = Context { page: self, style: STYLE };
+        engine.template("sweep").render(context).to_string().expect("the template names what the context has")
+    }
 }
 
 /// `room`: how many bytes of pictures the page still takes.
@@ -154,8 +202,7 @@ fn describe(
         embedded,
         signature: group.signature.to_string(),
         message: display_first_line(&group.failures[0].message),
-        seeds: pluralize(group.count, "seed", "seeds"),
-        first_seed: group.failures[0].seed,
+        seeds: format!("{}, first: {}", pluralize(group.count, "seed", "seeds"), group.failures[0].seed),
         known: group.known.join(", "),
         picture: picture.map_or_else(String::new, |picture| relative(picture, page)),
     }
@@ -171,7 +218,10 @@ fn columns(pace: &Pace) -> Option<Columns> {
     // The last interval may have been cut short.
     let whole = &rates[..rates.len() - 1];
     let least = whole.iter().copied().fold(f64::INFINITY, f64::min);
-    let interval = pluralize(pace.seconds, "second", "seconds");
+    let interval = match pace.seconds {
+        1 => "second".to_owned(),
+        seconds => format!("{} seconds", with_thousands(seconds)),
+    };
     let column = |(position, rate): (usize, &f64)| Column {
         position,
         top: format!("{:.1}", 100.0 - rate / most * 100.0),
@@ -246,15 +296,7 @@ fn plots(summary: &Summary) -> Vec<Plot> {
             &summary.faults,
             true,
         ),
-        plot(
-            "line",
-            "Lines exercised",
-            "In how many seeds each line on which correctness rests was exercised: the run would have gone on \
-             differently without it. A line is named by the bug that leaves it out. The bars show the share of the seeds.",
-            "seeds",
-            &summary.exercised,
-            true,
-        ),
+        plot("line", LINES.0, LINES.1, "seeds", &summary.exercised, true),
     ];
     all.into_iter().filter(|plot| !plot.rows.is_empty()).collect()
 }
