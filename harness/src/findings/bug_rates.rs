@@ -4,11 +4,14 @@
 //! that cost. A bug that is caught within [`RateSettings::seeds`] seeds runs over all of these, which gives a rate; another
 //! one goes on until it is caught, or until [`RateSettings::max_seeds`].
 //!
+//! Where many bugs are measured, each seed is run once without a bug first. In a run that never asks the switch of a bug, the
+//! bug changes nothing: such seeds are counted as passed, with the time that the run without a bug took.
+//!
 //! The plan of the first failing seed is run again without the bug. If it fails then, too, the system has a defect of its
 //! own, and says nothing about the bug: that ends the measurement.
 
 use crate::findings::guided::{self, Guide, GuidedPlan};
-use crate::outcome::{Failure, Options, Outcome, Verdict};
+use crate::outcome::{Exercised, Failure, Options, Outcome, Verdict};
 use crate::plan::Plan;
 use crate::server::BugInfo;
 use crate::systems::SystemInfo;
@@ -16,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
@@ -82,6 +86,7 @@ pub fn measure_all(
     stop: &AtomicBool,
     watch: &mut dyn FnMut(BugRun) -> Result<(), String>,
 ) -> Result<(), String> {
+    let shared = RunsWithoutBug::new(system, wanted, settings, cpu_time);
     let next = AtomicUsize::new(0);
     let halt = AtomicBool::new(false);
     let stops = || stop.load(Ordering::Relaxed) || halt.load(Ordering::Relaxed);
@@ -89,10 +94,14 @@ pub fn measure_all(
         let (results, arrivals) = channel();
         for _ in 0..jobs.get().min(wanted.len()) {
             let results = results.clone();
-            let (next, stops) = (&next, &stops);
+            let (next, stops, shared) = (&next, &stops, &shared);
             scope.spawn(move || {
                 while let Some((bug, range)) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let Some(result) = measure(system, bug, *range, settings, cpu_time, stops) else { break };
+                    let result = match settings.guided {
+                        true => measure_guided(system, bug, *range, settings, cpu_time, stops),
+                        false => measure(system, bug, *range, settings, shared, stops),
+                    };
+                    let Some(result) = result else { break };
                     // Without a receiver the measurement has ended.
                     drop(results.send(result));
                 }
@@ -111,14 +120,11 @@ fn measure(
     bug: &BugInfo,
     range: u64,
     settings: &RateSettings,
-    cpu_time: fn() -> Duration,
+    shared: &RunsWithoutBug,
     stops: &dyn Fn() -> bool,
 ) -> Option<Result<BugRun, String>> {
-    if settings.guided {
-        return measure_guided(system, bug, range, settings, cpu_time, stops);
-    }
-    let options = settings.options();
-    let start = cpu_time();
+    let (options, cpu_time) = (settings.options(), shared.cpu_time);
+    let mut cpu = Duration::ZERO;
     let mut run = BugRun { bug: bug.name.to_owned(), range, ..BugRun::default() };
     for seed in settings.range(range) {
         if run.seeds >= settings.seeds && run.seeds_to_catch.is_some() {
@@ -128,11 +134,18 @@ fn measure(
             return None;
         }
         run.seeds += 1;
+        if let Some(spent) = shared.time_of_run_that_never_asks(seed, bug.name) {
+            cpu += spent;
+            continue;
+        }
+        let start = cpu_time();
         let plan = system.plan(seed, Some(bug.name));
-        let Some(failure) = failure(system, &plan, &options) else { continue };
+        let failure = failure(system, &plan, &options);
+        cpu += cpu_time() - start;
+        let Some(failure) = failure else { continue };
         if run.seeds_to_catch.is_none() {
             run.seeds_to_catch = Some(run.seeds);
-            run.cpu_seconds = (cpu_time() - start).as_secs_f64();
+            run.cpu_seconds = cpu.as_secs_f64();
             if let Err(message) = check_without_bug(system, plan, bug, &options) {
                 return Some(Err(message));
             }
@@ -141,9 +154,51 @@ fn measure(
         *run.fired.entry(failure.property).or_default() += 1;
     }
     if run.seeds_to_catch.is_none() {
-        run.cpu_seconds = (cpu_time() - start).as_secs_f64();
+        run.cpu_seconds = cpu.as_secs_f64();
     }
     Some(Ok(run))
+}
+
+/// So many bugs of a range are worth the runs without one.
+const MIN_BUGS_TO_SHARE: usize = 4;
+
+/// Runs without a bug, each made when it is first needed.
+struct RunsWithoutBug {
+    system: SystemInfo,
+    options: Options,
+    cpu_time: fn() -> Duration,
+    /// By seed: the lines that were exercised, and the time of the run. `None`: it failed.
+    runs: BTreeMap<u64, OnceLock<Option<(Exercised, Duration)>>>,
+}
+
+impl RunsWithoutBug {
+    /// No runs yet; and none ever if few bugs would share them.
+    fn new(
+        system: &SystemInfo,
+        wanted: &[(&'static BugInfo, u64)],
+        settings: &RateSettings,
+        cpu_time: fn() -> Duration,
+    ) -> RunsWithoutBug {
+        let mut bugs: BTreeMap<u64, usize> = BTreeMap::new();
+        wanted.iter().for_each(|(_, range)| *bugs.entry(*range).or_default() += 1);
+        let shared =
+            bugs.into_iter().filter(|(_, bugs)| *bugs >= MIN_BUGS_TO_SHARE && cfg!(feature = "bugs"));
+        let runs = shared.flat_map(|(range, _)| settings.range(range)).map(|seed| (seed, OnceLock::new()));
+        let runs = if settings.guided { BTreeMap::new() } else { runs.collect() };
+        RunsWithoutBug { system: *system, options: settings.options(), cpu_time, runs }
+    }
+
+    /// The time of a seed's run if it passes without asking the switch of this bug: with the bug it is the same run.
+    fn time_of_run_that_never_asks(&self, seed: u64, bug: &str) -> Option<Duration> {
+        let run = self.runs.get(&seed)?.get_or_init(|| {
+            let start = (self.cpu_time)();
+            let outcome = self.system.run(&self.system.plan(seed, None), &self.options).outcome;
+            let passed = !matches!(outcome.verdict, Verdict::Failed(_));
+            passed.then(|| (outcome.exercised, (self.cpu_time)() - start))
+        });
+        let (exercised, spent) = run.as_ref()?;
+        exercised.bugs(self.system.catalogues).all(|asked| asked.name != bug).then_some(*spent)
+    }
 }
 
 /// Runs a bug in a guided sweep, up to the first run that fails. `None`: it was stopped.
@@ -244,6 +299,23 @@ mod tests {
         assert_eq!(first.failing, first.fired.values().sum::<u64>());
         assert_ne!(first.fired, second.fired, "the ranges have other seeds");
         assert_eq!((uncaught.seeds_to_catch, uncaught.failing), (None, 0));
+    }
+
+    #[test]
+    #[cfg(feature = "bugs")]
+    fn bugs_that_share_runs_have_the_results_of_bugs_alone() {
+        let names = [
+            "no-truncate-on-conflict",
+            "stale-conflict-rewinds",
+            "joint-commit-one-side",
+            "leader-local-read",
+        ];
+        let wanted: Vec<_> = names.iter().map(|name| (bug(name), 1)).collect();
+        let alone = wanted.iter().flat_map(|bug| results(&[*bug], &SETTINGS));
+        let alone: BTreeMap<_, _> = alone.map(|run| (run.bug.clone(), run)).collect();
+        let together = results(&wanted, &SETTINGS);
+        assert_eq!(together, alone.into_values().collect::<Vec<_>>());
+        assert!(together.iter().any(|run| run.failing > 0) && together.iter().any(|run| run.failing == 0));
     }
 
     #[test]
