@@ -40,6 +40,11 @@ evidence! {
             "n{node} starts in term {term} with a log up to {last}, which lacks {saved} although that was durable";
         RaisedByOutsider = "raised-by-outsider" { node: Node, term: Term, outsider: Node, reason: OutsiderReason }
             "n{node} goes to term {term}, in which n{outsider} campaigns, which {reason}";
+        CampaignedWithoutOrder = "campaigned-without-order" { node: Node, term: Term, flaw: OrderFlaw }
+            "n{node} campaigns in term {term} by order of a leader, but {flaw}";
+        HintedItself = "hinted-itself" { node: Node, term: Option<Term> }
+            "n{node} sends a client to itself in {at}, which it does not lead",
+            at = HintTerm(*term);
 
         // Logs.
         LeaderTruncated = "leader-truncated" { node: Node, term: Term, last: LogId, after: Index }
@@ -305,6 +310,73 @@ impl fmt::Display for OutsiderReason {
         match self {
             OutsiderReason::PermanentFault => f.write_str("has a permanent fault"),
             OutsiderReason::NotMember(configuration) => write!(f, "is not a member of {configuration}"),
+        }
+    }
+}
+
+/// Why a candidacy has no valid order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OrderFlaw {
+    /// No order has arrived.
+    Missing,
+    /// The order came from a server that does not lead the term of the order.
+    NotFromLeader {
+        /// That server.
+        sender: Node,
+        /// The term of the order.
+        term: Term,
+    },
+    /// The order arrived when the server was in a later term.
+    Late {
+        /// The term of the order.
+        term: Term,
+        /// The term of the server.
+        arrived: Term,
+    },
+    /// The order is not of an earlier term than the candidacy.
+    NotEarlier {
+        /// The term of the order.
+        term: Term,
+    },
+    /// The server has campaigned since the order.
+    Used {
+        /// The term of the order.
+        term: Term,
+        /// The term of that candidacy.
+        campaigned: Term,
+    },
+}
+
+impl fmt::Display for OrderFlaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OrderFlaw::Missing => f.write_str("no leader has told it to"),
+            OrderFlaw::NotFromLeader { sender, term } => {
+                write!(f, "n{sender}, which has told it to, does not lead term {term}")
+            }
+            OrderFlaw::Late { term, arrived } => {
+                write!(f, "the order of the leader of term {term} arrived in term {arrived}")
+            }
+            OrderFlaw::NotEarlier { term } => write!(f, "the order is of term {term}"),
+            OrderFlaw::Used { term, campaigned } => {
+                write!(
+                    f,
+                    "since the order of the leader of term {term} it has campaigned in term {campaigned}"
+                )
+            }
+        }
+    }
+}
+
+/// The term in which a server gives a hint.
+struct HintTerm(Option<Term>);
+
+impl fmt::Display for HintTerm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(term) => write!(f, "term {term}"),
+            None => f.write_str("a term that it has not stated"),
         }
     }
 }

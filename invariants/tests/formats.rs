@@ -84,6 +84,9 @@ fn fact() -> impl Strategy<Value = Fact> {
         (request(), number()).prop_map(|(read, applied)| Fact::ReadServed { read, applied }),
         number().prop_map(|term| Fact::Answered { term }),
         number().prop_map(|identity| Fact::Identified { identity }),
+        (number(), any::<Option<u64>>()).prop_map(|(term, leader)| Fact::ToldToCampaign { term, leader }),
+        number().prop_map(|term| Fact::CampaignedByOrder { term }),
+        number().prop_map(|leader| Fact::Redirected { leader }),
         (number(), number(), number(), number()).prop_map(|(term, follower, identity, match_index)| {
             Fact::Counts { term, follower, identity, match_index }
         }),

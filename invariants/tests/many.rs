@@ -45,6 +45,8 @@ fn stream(nodes: Node) -> Vec<Observed> {
         record(node, Fact::ReadArrived { read });
         record(node, Fact::Identified { identity: node });
         record(node, Fact::Answered { term: node });
+        record(node, Fact::ToldToCampaign { term: node, leader: None });
+        record(node, Fact::Redirected { leader: node + 1 });
         record(node, Fact::Counts { term: node, follower: node, identity: node, match_index: 0 });
         record(node, Fact::ReadConfirmed { read, term: 0, index: 0, by: ConfirmedBy::Lease });
         record(node, Fact::ReadServed { read, applied: 0 });
@@ -149,6 +151,9 @@ fn a_huge_number_allocates_no_memory() {
             Fact::ReadArrived { read: request },
             Fact::Answered { term: number },
             Fact::Identified { identity: number },
+            Fact::ToldToCampaign { term: number, leader: Some(number) },
+            Fact::CampaignedByOrder { term: number },
+            Fact::Redirected { leader: number },
             Fact::Counts { term: number, follower: number, identity: number, match_index: number },
             Fact::ReadConfirmed { read: request, term: number, index: number, by: ConfirmedBy::Round },
             Fact::ReadServed { read: request, applied: number },

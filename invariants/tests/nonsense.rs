@@ -25,7 +25,7 @@ fn session_use(x: u64, y: u64, z: u64) -> Option<SessionUse> {
 }
 
 fn fact() -> impl Strategy<Value = Fact> {
-    (0..36u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
+    (0..39u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
         let request = RequestId { session: y, sequence: z };
         let last = LogId { index: x, term: y };
         let configuration = Box::new(Configuration {
@@ -96,6 +96,9 @@ fn fact() -> impl Strategy<Value = Fact> {
             32 => Fact::Counts { term: x, follower: y, identity: z, match_index: x },
             34 => Fact::SessionLifetime { lifetime: x },
             33 => Fact::Identified { identity: x },
+            35 => Fact::ToldToCampaign { term: x, leader: yes.then_some(y) },
+            36 => Fact::CampaignedByOrder { term: x },
+            37 => Fact::Redirected { leader: x },
             31 => Fact::ReadArrived { read: RequestId { session: y, sequence: y } },
             _ => Fact::SavedSnapshot { base: LogId { index: z, term: y }, last },
         }

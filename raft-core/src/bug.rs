@@ -579,5 +579,17 @@ bugs! {
             first: "leader-counts",
             consequence: "an acknowledged write is on a minority: the next leader lacks it",
         }
+        TimeoutNowOfPastTerm {
+            id: "E12", name: "timeout-now-of-past-term", at: "transfer.rs, thesis 3.10",
+            breaks: "An order to campaign counts after the leader that gave it was deposed",
+            first: "ordered-candidacies",
+            consequence: "a late message deposes a working leader while it holds a lease: a read misses writes of the new one",
+        }
+        DeposedLeaderHintsItself {
+            id: "L10", name: "deposed-leader-hints-itself", at: "step.rs, thesis 6.2",
+            breaks: "A leader that steps down still takes itself for the leader",
+            first: "leader-hints",
+            consequence: "it sends clients to itself until another leader reaches it",
+        }
     }
 }

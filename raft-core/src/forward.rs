@@ -119,10 +119,16 @@ impl Raft {
                 ForwardOutcome::Completed(response),
                 waiting_for @ (WaitingFor::LeaderAppend | WaitingFor::LeaderReadIndex),
             ) => {
-                // A duplicate of a proposal rejected now may be accepted later.
-                let response =
-                    if waiting_for == WaitingFor::LeaderAppend { Response::Unknown } else { response };
                 let request = forwarded.request;
+                let response = match response {
+                    // A duplicate of a proposal rejected now may be accepted later.
+                    _ if waiting_for == WaitingFor::LeaderAppend => Response::Unknown,
+                    // This server led when the other one gave the hint, and knows better now.
+                    Response::NotLeader { hint: Some(hint) } if hint == self.config.id => {
+                        Response::NotLeader { hint: self.leader() }
+                    }
+                    response => response,
+                };
                 self.pending_forwards.remove(position);
                 effects.push(Effect::Respond { request, response });
             }

@@ -291,7 +291,11 @@ impl Raft {
             self.incoming = None;
         }
         self.term = term;
-        self.leader = leader;
+        // It leads no more, so it must not send clients to itself.
+        let keeps_itself = self.is_leader() && leader.is_none() && self.bug(Bug::DeposedLeaderHintsItself);
+        if !keeps_itself {
+            self.leader = leader;
+        }
         if let Role::Leader(leader) = std::mem::replace(&mut self.role, Role::Follower) {
             self.fail_pending_requests(leader, effects);
             self.reset_election_timer(now);

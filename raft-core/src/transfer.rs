@@ -122,10 +122,12 @@ impl Raft {
     /// The leader asks this server to campaign at once, without pre-vote.
     pub(crate) fn on_timeout_now(&mut self, now: Timestamp, term: Term, effects: &mut Vec<Effect>) {
         // It may have been removed or demoted since the message was sent.
-        if term == self.term
-            && !self.is_leader()
-            && (self.may_campaign() || self.bug(Bug::TimeoutNowUnchecked))
-        {
+        if self.is_leader() {
+            return;
+        }
+        // The leader of a past term decides nothing any more, and a later one may work well.
+        let is_current = term == self.term || self.may_campaign() && self.bug(Bug::TimeoutNowOfPastTerm);
+        if is_current && (self.may_campaign() || self.bug(Bug::TimeoutNowUnchecked)) {
             self.campaign(now, true, effects);
         }
     }

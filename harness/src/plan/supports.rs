@@ -88,6 +88,8 @@ supports! {
     read_confirmations "read-confirmations": |_| {},
     /// Leaders state up to where they count each follower, and disks have an identity.
     follower_counts "follower-counts": |_| {},
+    /// Servers state when they are told to campaign, and which candidacies are by order.
+    candidacy_orders "candidacy-orders": |_| {},
     /// Servers change their configuration at an operator's command.
     membership "membership": |plan| {
         plan.raft.initial_voters = 0;
@@ -194,7 +196,7 @@ mod tests {
             changed += u64::from(plan.faults != generate(seed).faults);
         }
         assert!(changed > 100, "{changed}");
-        assert_eq!(Supports::NOTHING.missing().len(), 23);
+        assert_eq!(Supports::NOTHING.missing().len(), 24);
         assert_eq!(
             Supports { chunks: false, ..Supports::ALL }.missing(),
             [("chunks", "Servers send snapshots in several parts.")]

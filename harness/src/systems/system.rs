@@ -238,6 +238,7 @@ impl SystemInfo {
         is_stated
             && match property {
                 "leader-counts" => supports.follower_counts,
+                "ordered-candidacies" => supports.candidacy_orders && supports.transfer,
                 "confirmed-reads" => supports.read_confirmations,
                 "requested-membership" => supports.membership,
                 "snapshot-consistency" => supports.snapshots,

@@ -77,6 +77,9 @@ fn facts_keep_their_numbers_and_fields_in_the_digest() {
         (Fact::Counts { term, follower: 3, identity: 24, match_index: index }, vec![20, 3, 24, 21]),
         (Fact::Identified { identity: 24 }, vec![24]),
         (Fact::SessionLifetime { lifetime: 27 }, vec![27]),
+        (Fact::ToldToCampaign { term, leader: Some(28) }, vec![20, 29]),
+        (Fact::CampaignedByOrder { term }, vec![20]),
+        (Fact::Redirected { leader: 30 }, vec![30]),
     ];
     let node = 5;
     for (number, (fact, fields)) in (1..).zip(facts) {

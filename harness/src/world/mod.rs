@@ -37,7 +37,7 @@ use crate::plan::{Plan, Supports, Trigger};
 use crate::support::logs;
 use crate::support::rng::RngStream;
 use crate::workload::client::{ClientContext, Timer};
-use crate::workload::{Reply, Request, RequestBody};
+use crate::workload::{ClientResponse, Reply, Request, RequestBody};
 use invariants::{
     ClientFact, Configuration, Contract, Digest, DiskFact, Fact, Node, Operation, Position, RequestId,
     Response, Role, ServerFact, ServerState, Term, Time, WorldFact,
@@ -237,6 +237,11 @@ impl<M: Clone + Display> World<M> {
         let position = unanswered.iter().position(|open| (open.client, open.id) == (client, reply.id));
         // A client may have sent the same request several times: the reply belongs to the oldest copy.
         let was_held = position.is_some_and(|position| unanswered.remove(position).step < step);
+        if let ClientResponse::NotLeader(Some(leader)) = reply.response
+            && self.supports.facts
+        {
+            self.record_fact(from, WorldFact::Redirected { leader });
+        }
         if reply.response.is_rejection() {
             self.observer.requests.record_rejected((self.now, step), from, reply.id, was_held);
         }
@@ -345,6 +350,7 @@ impl<M: Clone + Display> World<M> {
             | ServerFact::Campaigned { .. }
             | ServerFact::Acknowledged { .. }
             | ServerFact::Answered { .. }
+            | ServerFact::CampaignedByOrder { .. }
             | ServerFact::ReadServed { .. }
                 if is_armed =>
             {

@@ -319,6 +319,20 @@ facts! {
             /// The identity. Never 0.
             identity: u64,
         };
+        /// Claim: an order to campaign at once has arrived at this server, whether it will obey or not.
+        37 "told to campaign" ToldToCampaign {
+            /// The term that the sender leads; if the operator gives the order, the server's own.
+            term: Term,
+            /// The sender; `None` if the operator gives the order.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            leader: Option<Node>,
+        } about term: *term;
+        /// Promise: a vote request was sent that says that this candidacy was ordered. Voters grant it although they hear
+        /// from a leader. Stated after [`Fact::Campaigned`].
+        38 "campaigned by order" CampaignedByOrder {
+            /// The term that it campaigns in.
+            term: Term,
+        } about term: *term;
     }
 
     /// What a disk states, once what was written before it is durable.
@@ -398,6 +412,11 @@ facts! {
         36 "session lifetime" SessionLifetime {
             /// The time, in the unit of log time. 0: sessions never expire, and need no registration.
             lifetime: u64,
+        };
+        /// Truth, stated by the world: this server has sent a client to the server that it takes for the leader.
+        39 "redirected" Redirected {
+            /// That server.
+            leader: Node,
         };
     }
 

@@ -15,6 +15,7 @@
 pub mod election_safety;
 pub mod elected_by_quorum;
 pub mod one_vote_per_term;
+pub mod ordered_candidacies;
 pub mod monotonic_term;
 pub mod log_matching;
 pub mod leader_append_only;
@@ -35,6 +36,7 @@ pub mod exactly_once;
 pub mod membership_safety;
 pub mod requested_membership;
 pub mod no_disruption;
+pub mod leader_hints;
 
 pub use acked_immutable::AckedImmutable;
 pub use committed_immutable::CommittedImmutable;
@@ -48,11 +50,13 @@ pub use follower_commit_safety::FollowerCommitSafety;
 pub use leader_append_only::LeaderAppendOnly;
 pub use leader_completeness::LeaderCompleteness;
 pub use leader_counts::LeaderCounts;
+pub use leader_hints::LeaderHints;
 pub use log_matching::LogMatching;
 pub use membership_safety::MembershipSafety;
 pub use monotonic_term::MonotonicTerm;
 pub use no_disruption::NoDisruption;
 pub use one_vote_per_term::OneVotePerTerm;
+pub use ordered_candidacies::OrderedCandidacies;
 pub use persist_before_reply::PersistBeforeReply;
 pub use read_safety::ReadSafety;
 pub use recovered_promises::RecoveredPromises;
@@ -99,6 +103,7 @@ properties! {
     election_safety: ElectionSafety,
     elected_by_quorum: ElectedByQuorum,
     one_vote_per_term: OneVotePerTerm,
+    ordered_candidacies: OrderedCandidacies,
     monotonic_term: MonotonicTerm,
     log_matching: LogMatching,
     leader_append_only: LeaderAppendOnly,
@@ -119,6 +124,7 @@ properties! {
     membership_safety: MembershipSafety,
     requested_membership: RequestedMembership,
     no_disruption: NoDisruption,
+    leader_hints: LeaderHints,
 }
 
 /// Calls a property, unless it is disabled, and returns its violation.
@@ -143,6 +149,7 @@ impl Properties {
             Fact::TermChanged { term } => {
                 check!(self.monotonic_term, check_term_change, context, term);
                 check!(self.no_disruption, check_term_change, context, term);
+                check!(self.leader_hints, record_end, context);
             }
             Fact::Appended { index, term, entry } => {
                 check!(self.leader_append_only, check_append, context, index, term);
@@ -196,7 +203,15 @@ impl Properties {
                 check!(self.recovered_promises, record_vote, context, term, context.node.id);
                 check!(self.membership_safety, check_campaign, context, term);
                 check!(self.no_disruption, check_campaign, context, term);
+                check!(self.ordered_candidacies, record_campaign, context, term);
             }
+            Fact::ToldToCampaign { term, leader } => {
+                check!(self.ordered_candidacies, record_order, context, term, leader);
+            }
+            Fact::CampaignedByOrder { term } => {
+                check!(self.ordered_candidacies, check_campaign, context, term);
+            }
+            Fact::Redirected { leader } => check!(self.leader_hints, check_hint, context, leader),
             Fact::Acknowledged { term, index } => {
                 check!(self.persist_before_reply, check_ack, context, term, index);
             }
@@ -247,7 +262,10 @@ impl Properties {
                 check!(self.requested_membership, record_response, context, request, answer);
             }
             Fact::Quiet => check!(self.no_disruption, record_healed, context),
-            Fact::SteppedDown { .. } => check!(self.no_disruption, record_step_down, context),
+            Fact::SteppedDown { .. } => {
+                check!(self.no_disruption, record_step_down, context);
+                check!(self.leader_hints, record_end, context);
+            }
             Fact::Crashed | Fact::PowerLost => check!(self.no_disruption, record_failure, context),
             Fact::Wiped => {
                 check!(self.no_disruption, record_failure, context);

@@ -217,6 +217,9 @@ impl ClusterState {
             | Fact::Quiet
             | Fact::Founded { .. }
             | Fact::SessionLifetime { .. }
+            | Fact::ToldToCampaign { .. }
+            | Fact::CampaignedByOrder { .. }
+            | Fact::Redirected { .. }
             | Fact::ChangeRequested { .. }
             | Fact::ChangeAnswered { .. }
             | Fact::WriteAcknowledged { .. }

@@ -7,6 +7,7 @@
 
 mod builder;
 mod elections;
+mod orders;
 mod logs;
 mod disks;
 mod commits;
@@ -47,6 +48,15 @@ violations! {
         a_wiped_server_votes_again
         a_term_goes_back
         a_restart_forgets_the_term_of_a_vote;
+    orders:
+        a_server_campaigns_by_an_order_that_nobody_gave
+        a_server_obeys_a_leader_of_a_past_term
+        a_server_obeys_a_server_that_does_not_lead
+        a_server_campaigns_twice_by_one_order
+        a_server_campaigns_by_order_after_a_candidacy_of_its_own
+        a_server_campaigns_by_an_order_of_its_own_term
+        a_deposed_leader_sends_a_client_to_itself
+        a_candidate_sends_a_client_to_itself;
     logs:
         two_contents_for_one_log_id
         equal_entries_after_different_logs

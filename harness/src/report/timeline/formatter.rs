@@ -314,6 +314,14 @@ impl TimelineFormatter<'_> {
             Fact::Acknowledged { term, index } => {
                 format!("acknowledges {} to the leader of term {term}", entry(index))
             }
+            Fact::ToldToCampaign { term, leader: Some(leader) } => {
+                format!("is told to campaign by n{leader}, as leader of term {term}")
+            }
+            Fact::ToldToCampaign { term, leader: None } => {
+                format!("is told to campaign by the operator, in term {term}")
+            }
+            Fact::CampaignedByOrder { term } => format!("campaigns in term {term}, by order"),
+            Fact::Redirected { leader } => format!("sends a client to n{leader}"),
             Fact::Counts { term, follower, match_index, .. } => {
                 format!("counts n{follower} up to {} as leader of term {term}", entry(match_index))
             }

@@ -44,6 +44,8 @@ pub struct RunningServer {
     stated: StatedState,
     /// Up to where this leader has stated that it counts each follower, in the order of the core.
     counted: Vec<(ReplicaKey, Index)>,
+    /// The term of the newest candidacy that it has stated to be by order.
+    ordered_term: u64,
 }
 
 impl Server for RaftServer {
@@ -113,6 +115,7 @@ impl RunningServer {
             application: ApplicationLane::new(host),
             effects: Vec::new(),
             counted: Vec::new(),
+            ordered_term: 0,
         };
         // A snapshot implies that its entries are committed.
         server.stated.commit(host, server.raft.commit_index().0);
@@ -123,7 +126,7 @@ impl RunningServer {
         let input = match arrival {
             Arrival::Timer => Input::Timer,
             Arrival::Message { message, .. } => {
-                fire_trigger_of(host, &message.message);
+                observe_arrival(host, &message);
                 Input::Receive(self.replace_timestamp(host, message))
             }
             Arrival::Request { client, request } => {
@@ -310,7 +313,13 @@ impl RunningServer {
     /// States the promise that a message makes, when it is sent.
     fn record_promise(&mut self, host: &mut CoreHost<'_>, to: u64, message: &Message) {
         match *message {
-            Message::RequestVote { term, .. } => self.stated.campaign(host, term.0),
+            Message::RequestVote { term, transfer, .. } => {
+                self.stated.campaign(host, term.0);
+                if transfer && self.ordered_term != term.0 {
+                    self.ordered_term = term.0;
+                    host.record_fact(ServerFact::CampaignedByOrder { term: term.0 });
+                }
+            }
             Message::RequestVoteResponse { term, granted: true } => {
                 host.record_fact(ServerFact::Voted { term: term.0, candidate: to });
             }
@@ -342,10 +351,14 @@ fn state_count(
     }
 }
 
-/// Fires the trigger that the arrival of a message is, if any.
-fn fire_trigger_of(host: &mut CoreHost<'_>, message: &Message) {
-    match message {
-        Message::TimeoutNow { .. } => host.fire_trigger(Trigger::ToldToCampaign),
+/// States the arrival of an order to campaign, and fires the trigger that the arrival of a message is, if any.
+fn observe_arrival(host: &mut CoreHost<'_>, envelope: &Envelope) {
+    match &envelope.message {
+        Message::TimeoutNow { term } => {
+            let leader = Some(envelope.from.id.0);
+            host.record_fact(ServerFact::ToldToCampaign { term: term.0, leader });
+            host.fire_trigger(Trigger::ToldToCampaign);
+        }
         Message::InstallSnapshot { chunk, .. } if chunk.offset + (chunk.data.len() as u64) < chunk.size => {
             host.fire_trigger(Trigger::PartialSnapshot);
         }

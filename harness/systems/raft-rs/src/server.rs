@@ -25,6 +25,7 @@ const HEARTBEAT_TICKS: u64 = 10;
 pub(crate) const SUPPORTS: Supports = Supports {
     read_confirmations: false,
     follower_counts: false,
+    candidacy_orders: false,
     chunks: false,
     wipes: false,
     ..Supports::ALL

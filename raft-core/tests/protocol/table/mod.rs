@@ -927,6 +927,10 @@ impl Table {
                 }
                 let applied = if let Response::Applied { index } = response { Some(index) } else { None };
                 self.checker.on_response(NodeId(id), request, applied);
+                let leads = self.server(id).raft.as_ref().is_none_or(Raft::is_leader);
+                if response == (Response::NotLeader { hint: Some(NodeId(id)) }) && !leads {
+                    self.checker.report("leader-hints", format!("n{id} does not lead, and names itself"));
+                }
                 if let Response::NotLeader { .. } | Response::Rejected(_) = response {
                     self.checker.on_failure_response(NodeId(id), &self.requests[request.0 as usize].name);
                 }
