@@ -113,6 +113,21 @@ evidence! {
             upto = AckedUpTo(*acked);
         CountedNotDurable = "counted-not-durable" { node: Node, term: Term, follower: Node, entry: LogId }
             "n{node} leads term {term} and counts n{follower} up to {entry}, which was never durable there";
+        RepairTakesMessages = "repair-takes-messages" {
+            node: Node, term: Term, follower: Node, messages: u64, missing: u64,
+        }
+            "n{node} leads term {term} and sends entries to n{follower} in {messages} messages, although only {missing} entries were \
+             missing or in conflict there";
+        RepairTakesEntries = "repair-takes-entries" {
+            node: Node, term: Term, follower: Node, entries: u64, missing: u64,
+        }
+            "n{node} leads term {term} and sends {entries} entries to n{follower}, although only {missing} were missing or in \
+             conflict there";
+        RepairTakesBytes = "repair-takes-bytes" {
+            node: Node, term: Term, follower: Node, bytes: u64, last: LogId, size: u64,
+        }
+            "n{node} leads term {term} and sends {bytes} bytes of its snapshot up to {last} to n{follower}, although that has only \
+             {size}";
 
         // Promises and disks.
         VotedBeforeSave = "voted-before-save" {

@@ -87,6 +87,15 @@ fn fact() -> impl Strategy<Value = Fact> {
         (number(), any::<Option<u64>>()).prop_map(|(term, leader)| Fact::ToldToCampaign { term, leader }),
         number().prop_map(|term| Fact::CampaignedByOrder { term }),
         number().prop_map(|leader| Fact::Redirected { leader }),
+        Just(Fact::Healed),
+        (number(), number(), number()).prop_map(|(term, follower, entries)| Fact::EntriesSent {
+            term,
+            follower,
+            entries
+        }),
+        (number(), number(), log_id(), number(), number()).prop_map(|(term, follower, last, bytes, size)| {
+            Fact::ChunkSent { term, follower, last, bytes, size }
+        }),
         (number(), number(), number(), number()).prop_map(|(term, follower, identity, match_index)| {
             Fact::Counts { term, follower, identity, match_index }
         }),

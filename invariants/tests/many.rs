@@ -47,6 +47,8 @@ fn stream(nodes: Node) -> Vec<Observed> {
         record(node, Fact::Answered { term: node });
         record(node, Fact::ToldToCampaign { term: node, leader: None });
         record(node, Fact::Redirected { leader: node + 1 });
+        record(node, Fact::Healed);
+        record(node, Fact::EntriesSent { term: node, follower: 1, entries: 1 });
         record(node, Fact::Counts { term: node, follower: node, identity: node, match_index: 0 });
         record(node, Fact::ReadConfirmed { read, term: 0, index: 0, by: ConfirmedBy::Lease });
         record(node, Fact::ReadServed { read, applied: 0 });
@@ -154,6 +156,9 @@ fn a_huge_number_allocates_no_memory() {
             Fact::ToldToCampaign { term: number, leader: Some(number) },
             Fact::CampaignedByOrder { term: number },
             Fact::Redirected { leader: number },
+            Fact::Healed,
+            Fact::EntriesSent { term: number, follower: number, entries: number },
+            Fact::ChunkSent { term: number, follower: number, last: id, bytes: number, size: number },
             Fact::Counts { term: number, follower: number, identity: number, match_index: number },
             Fact::ReadConfirmed { read: request, term: number, index: number, by: ConfirmedBy::Round },
             Fact::ReadServed { read: request, applied: number },

@@ -25,7 +25,7 @@ fn session_use(x: u64, y: u64, z: u64) -> Option<SessionUse> {
 }
 
 fn fact() -> impl Strategy<Value = Fact> {
-    (0..39u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
+    (0..42u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
         let request = RequestId { session: y, sequence: z };
         let last = LogId { index: x, term: y };
         let configuration = Box::new(Configuration {
@@ -99,6 +99,9 @@ fn fact() -> impl Strategy<Value = Fact> {
             35 => Fact::ToldToCampaign { term: x, leader: yes.then_some(y) },
             36 => Fact::CampaignedByOrder { term: x },
             37 => Fact::Redirected { leader: x },
+            38 => Fact::Healed,
+            39 => Fact::EntriesSent { term: x, follower: y, entries: z },
+            40 => Fact::ChunkSent { term: x, follower: y, last, bytes: z, size: x },
             31 => Fact::ReadArrived { read: RequestId { session: y, sequence: y } },
             _ => Fact::SavedSnapshot { base: LogId { index: z, term: y }, last },
         }

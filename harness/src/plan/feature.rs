@@ -17,8 +17,14 @@ impl Feature {
     /// All of them. What servers state is none: plans do not decide it.
     #[must_use]
     pub fn all() -> Vec<Feature> {
-        let stated =
-            ["facts", "application-facts", "read-confirmations", "follower-counts", "candidacy-orders"];
+        let stated = [
+            "facts",
+            "application-facts",
+            "read-confirmations",
+            "follower-counts",
+            "candidacy-orders",
+            "sent-entries",
+        ];
         let rows = Supports::NAMES.iter().filter(|name| !stated.contains(name));
         let is_row = |name: &str| Supports::NAMES.contains(&name);
         let kinds = FaultKind::ALL.iter().map(|(name, _)| *name).filter(|name| !is_row(name));

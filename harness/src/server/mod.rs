@@ -244,6 +244,12 @@ impl<'a, M: Clone + Display> Host<'a, M> {
         self.world.record_server_fact(self.node, fact);
     }
 
+    /// Whether faults are over and links lose and reorder nothing. Only then state what is sent to followers
+    /// (`EntriesSent`, `ChunkSent`).
+    pub fn is_healed(&self) -> bool {
+        self.world.is_healed
+    }
+
     /// Stops this server until its next incarnation, because what it promised is damaged on its disk, or its
     /// disk does not save any more. Liveness is not required of it meanwhile. After a failed sync, the server
     /// is restarted once the disk works again.

@@ -80,6 +80,9 @@ fn facts_keep_their_numbers_and_fields_in_the_digest() {
         (Fact::ToldToCampaign { term, leader: Some(28) }, vec![20, 29]),
         (Fact::CampaignedByOrder { term }, vec![20]),
         (Fact::Redirected { leader: 30 }, vec![30]),
+        (Fact::Healed, vec![]),
+        (Fact::EntriesSent { term, follower: 3, entries: 31 }, vec![20, 3, 31]),
+        (Fact::ChunkSent { term, follower: 3, last, bytes: 32, size: 33 }, vec![20, 3, 13, 14, 32, 33]),
     ];
     let node = 5;
     for (number, (fact, fields)) in (1..).zip(facts) {

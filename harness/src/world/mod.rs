@@ -68,6 +68,8 @@ pub struct World<M> {
     pub(crate) fired_triggers: Vec<(Trigger, Node)>,
     /// Nodes whose servers are to crash in the middle of a step, one bit each.
     armed_nodes: u32,
+    /// Whether faults are over and links lose and reorder nothing.
+    pub(crate) is_healed: bool,
     /// Something must be handled before the next event.
     pub(crate) interrupt_pending: bool,
     trace_enabled: bool,
@@ -114,6 +116,7 @@ impl<M: Clone + Display> World<M> {
             awaited_triggers: 0,
             fired_triggers: Vec::new(),
             armed_nodes: 0,
+            is_healed: false,
             interrupt_pending: false,
             trace_enabled: options.record.trace,
             timeline: Vec::new(),

@@ -333,6 +333,30 @@ facts! {
             /// The term that it campaigns in.
             term: Term,
         } about term: *term;
+        /// Claim: this server, as leader of `term`, sends entries to a follower, in one message. Stated only once links
+        /// lose and reorder nothing.
+        41 "entries sent" EntriesSent {
+            /// The term that this server leads.
+            term: Term,
+            /// The follower.
+            follower: Node,
+            /// How many entries. Not 0.
+            entries: u64,
+        } about term: *term;
+        /// Claim: this server, as leader of `term`, sends a part of a snapshot to a follower. Stated only once links lose
+        /// and reorder nothing.
+        42 "chunk sent" ChunkSent {
+            /// The term that this server leads.
+            term: Term,
+            /// The follower.
+            follower: Node,
+            /// The last entry that the snapshot covers.
+            last: LogId,
+            /// The bytes of the part.
+            bytes: u64,
+            /// The bytes of the whole snapshot.
+            size: u64,
+        } about term: *term;
     }
 
     /// What a disk states, once what was written before it is durable.
@@ -418,6 +442,9 @@ facts! {
             /// That server.
             leader: Node,
         };
+        /// Truth, stated by the world: from now on no message from or to this server is lost or overtaken by another one
+        /// on its link, and its disk works.
+        40 "healed" Healed;
     }
 
     /// What a client states.

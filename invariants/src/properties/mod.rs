@@ -37,6 +37,7 @@ pub mod membership_safety;
 pub mod requested_membership;
 pub mod no_disruption;
 pub mod leader_hints;
+pub mod repair_ends;
 
 pub use acked_immutable::AckedImmutable;
 pub use committed_immutable::CommittedImmutable;
@@ -60,6 +61,7 @@ pub use ordered_candidacies::OrderedCandidacies;
 pub use persist_before_reply::PersistBeforeReply;
 pub use read_safety::ReadSafety;
 pub use recovered_promises::RecoveredPromises;
+pub use repair_ends::RepairEnds;
 pub use requested_membership::RequestedMembership;
 pub use snapshot_consistency::SnapshotConsistency;
 pub use state_machine_safety::StateMachineSafety;
@@ -125,6 +127,7 @@ properties! {
     requested_membership: RequestedMembership,
     no_disruption: NoDisruption,
     leader_hints: LeaderHints,
+    repair_ends: RepairEnds,
 }
 
 /// Calls a property, unless it is disabled, and returns its violation.
@@ -210,6 +213,13 @@ impl Properties {
             }
             Fact::CampaignedByOrder { term } => {
                 check!(self.ordered_candidacies, check_campaign, context, term);
+            }
+            Fact::Healed => check!(self.repair_ends, record_healed, context),
+            Fact::EntriesSent { term, follower, entries } => {
+                check!(self.repair_ends, check_entries, context, term, follower, entries);
+            }
+            Fact::ChunkSent { term, follower, last, bytes, size } => {
+                check!(self.repair_ends, check_chunk, context, term, follower, (last, bytes, size));
             }
             Fact::Redirected { leader } => check!(self.leader_hints, check_hint, context, leader),
             Fact::Acknowledged { term, index } => {

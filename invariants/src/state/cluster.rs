@@ -220,6 +220,9 @@ impl ClusterState {
             | Fact::ToldToCampaign { .. }
             | Fact::CampaignedByOrder { .. }
             | Fact::Redirected { .. }
+            | Fact::Healed
+            | Fact::EntriesSent { .. }
+            | Fact::ChunkSent { .. }
             | Fact::ChangeRequested { .. }
             | Fact::ChangeAnswered { .. }
             | Fact::WriteAcknowledged { .. }

@@ -36,6 +36,20 @@ impl TermRuns {
         Some(self.runs[after - 1].1)
     }
 
+    /// The last index up to which both logs are equal, by log matching.
+    pub(crate) fn common_with(&self, other: &TermRuns) -> Index {
+        let (mut equal, mut until) = (0, self.last.min(other.last));
+        while equal < until {
+            let middle = until - (until - equal) / 2;
+            if self.term_at(middle) == other.term_at(middle) {
+                equal = middle;
+            } else {
+                until = middle - 1;
+            }
+        }
+        equal
+    }
+
     /// Whether the log contains this entry. True for 0@0.
     pub(crate) fn contains(&self, id: LogId) -> bool {
         self.term_at(id.index) == Some(id.term)

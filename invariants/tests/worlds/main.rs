@@ -19,6 +19,7 @@ mod confirmed_reads;
 mod membership;
 mod milestones;
 mod recovery;
+mod repairs;
 mod requested_membership;
 mod no_disruption;
 mod snapshots;
@@ -103,6 +104,10 @@ violations! {
         a_leader_counts_a_replica_for_what_another_one_acknowledged
         a_leader_counts_less_than_before
         a_leader_counts_an_entry_that_was_never_durable;
+    repairs:
+        a_leader_sends_entries_again_and_again
+        a_leader_sends_the_whole_log_again_and_again
+        a_leader_sends_a_snapshot_again_and_again;
     sessions:
         a_request_is_repeated_that_had_no_effect
         a_request_is_ignored_that_its_client_waits_for

@@ -98,12 +98,27 @@ impl<S: Server> Cluster<S> {
         self.world.trace(0, || TraceEvent::HealedPhaseBegins);
         self.heal();
         self.apply_permanent_fault();
+        self.record_healed();
         self.clients.stop_calling();
         let kind = self.world.plan().permanent_fault.map(|fault| fault.kind);
         let is_stalled = kind == Some(PermanentFaultKind::StalledDisk);
         // Without facts nobody knows who leads: then a write must be answered by anyone.
         let begins_with_write = is_stalled || !S::SUPPORTS.facts;
         self.enter_phase(if begins_with_write { Phase::DiskProbe } else { Phase::Leader }, 0);
+    }
+
+    /// States for each server without a permanent fault that its links and its disk work, unless links lose or reorder
+    /// messages: then a repair may take long.
+    fn record_healed(&mut self) {
+        let network = &self.world.plan().network;
+        let works = (network.loss, network.reordering) == (Probability(0), Probability(0));
+        if !works || !S::SUPPORTS.sent_entries {
+            return;
+        }
+        self.world.is_healed = true;
+        for node in (1..=self.world.plan().nodes).filter(|node| self.permanently_faulty != Some(*node)) {
+            self.world.record_fact(node, WorldFact::Healed);
+        }
     }
 
     /// Moves to the next condition once the current one holds.

@@ -322,6 +322,10 @@ impl TimelineFormatter<'_> {
             }
             Fact::CampaignedByOrder { term } => format!("campaigns in term {term}, by order"),
             Fact::Redirected { leader } => format!("sends a client to n{leader}"),
+            Fact::EntriesSent { follower, entries, .. } => format!("sends {entries} entries to n{follower}"),
+            Fact::ChunkSent { follower, last, bytes, .. } => {
+                format!("sends {bytes} bytes of the snapshot up to {last} to n{follower}")
+            }
             Fact::Counts { term, follower, match_index, .. } => {
                 format!("counts n{follower} up to {} as leader of term {term}", entry(match_index))
             }
@@ -347,7 +351,7 @@ impl TimelineFormatter<'_> {
             Fact::Crashed => format!("n{node} crashes"),
             Fact::PowerLost => format!("n{node} loses power"),
             Fact::Wiped => format!("n{node} loses its disk"),
-            Fact::Restarted | Fact::Quiet => String::new(),
+            Fact::Restarted | Fact::Quiet | Fact::Healed => String::new(),
             Fact::SessionLifetime { lifetime: 0 } => "sessions never expire".to_owned(),
             Fact::SessionLifetime { lifetime } => {
                 format!("sessions expire after {} unused", SimDuration(*lifetime))

@@ -323,6 +323,18 @@ impl RunningServer {
             Message::RequestVoteResponse { term, granted: true } => {
                 host.record_fact(ServerFact::Voted { term: term.0, candidate: to });
             }
+            Message::AppendEntries { term, ref entries, .. } if !entries.is_empty() && host.is_healed() => {
+                let entries = entries.len() as u64;
+                host.record_fact(ServerFact::EntriesSent { term: term.0, follower: to, entries });
+            }
+            // A heartbeat to a follower that gets a snapshot carries no data.
+            Message::InstallSnapshot { term, ref chunk, .. }
+                if !chunk.data.is_empty() && host.is_healed() =>
+            {
+                let (last, bytes) = (fact_log_id(chunk.last), chunk.data.len() as u64);
+                let (term, follower, size) = (term.0, to, chunk.size);
+                host.record_fact(ServerFact::ChunkSent { term, follower, last, bytes, size });
+            }
             Message::AppendEntriesResponse { term, match_index, .. } => {
                 host.record_fact(ServerFact::Acknowledged { term: term.0, index: match_index.0 });
             }

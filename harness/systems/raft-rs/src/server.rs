@@ -26,6 +26,7 @@ pub(crate) const SUPPORTS: Supports = Supports {
     read_confirmations: false,
     follower_counts: false,
     candidacy_orders: false,
+    sent_entries: false,
     chunks: false,
     wipes: false,
     ..Supports::ALL
