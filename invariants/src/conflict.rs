@@ -128,6 +128,12 @@ evidence! {
         }
             "n{node} leads term {term} and sends {bytes} bytes of its snapshot up to {last} to n{follower}, although that has only \
              {size}";
+        KeptForGood = "kept-for-good" { node: Node, kept: Leftover, count: u64 }
+            "n{node} keeps {count} {kept}, although nothing has happened for long";
+        TracksOthers = "tracks-others" {
+            node: Node, term: Term, followers: NodeList, configuration: Configuration,
+        }
+            "n{node} leads term {term} and sends its log to {followers}, and the configuration is {configuration}";
 
         // Promises and disks.
         VotedBeforeSave = "voted-before-save" {
@@ -258,6 +264,12 @@ phrases! {
         Save = "saves a snapshot up to",
         SaveInsteadOfEntries = "saves a snapshot instead of the entries up to",
         StartInsteadOfEntries = "starts with a snapshot instead of the entries up to",
+    }
+    /// What a server keeps.
+    Leftover {
+        Requests = "waiting requests",
+        Promises = "promises that wait for the disk",
+        Parts = "incomplete snapshots",
     }
     /// What a server does with the state in a snapshot.
     StateStep {

@@ -88,6 +88,9 @@ fn fact() -> impl Strategy<Value = Fact> {
         number().prop_map(|term| Fact::CampaignedByOrder { term }),
         number().prop_map(|leader| Fact::Redirected { leader }),
         Just(Fact::Healed),
+        (number(), number(), number(), prop::collection::vec(number(), 0..4)).prop_map(
+            |(requests, promises, parts, followers)| Fact::Kept { requests, promises, parts, followers }
+        ),
         (number(), number(), number()).prop_map(|(term, follower, entries)| Fact::EntriesSent {
             term,
             follower,

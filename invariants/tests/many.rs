@@ -48,6 +48,7 @@ fn stream(nodes: Node) -> Vec<Observed> {
         record(node, Fact::ToldToCampaign { term: node, leader: None });
         record(node, Fact::Redirected { leader: node + 1 });
         record(node, Fact::Healed);
+        record(node, Fact::Kept { requests: 0, promises: 0, parts: 0, followers: vec![] });
         record(node, Fact::EntriesSent { term: node, follower: 1, entries: 1 });
         record(node, Fact::Counts { term: node, follower: node, identity: node, match_index: 0 });
         record(node, Fact::ReadConfirmed { read, term: 0, index: 0, by: ConfirmedBy::Lease });
@@ -157,6 +158,7 @@ fn a_huge_number_allocates_no_memory() {
             Fact::CampaignedByOrder { term: number },
             Fact::Redirected { leader: number },
             Fact::Healed,
+            Fact::Kept { requests: 0, promises: 0, parts: 0, followers: vec![number] },
             Fact::EntriesSent { term: number, follower: number, entries: number },
             Fact::ChunkSent { term: number, follower: number, last: id, bytes: number, size: number },
             Fact::Counts { term: number, follower: number, identity: number, match_index: number },

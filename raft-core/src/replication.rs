@@ -135,7 +135,7 @@ impl Raft {
                 let returned = members.iter().find(|replica| replica.id == progress.replica.id);
                 progress.replica = returned.copied().unwrap_or(progress.replica);
             }
-        } else if removes {
+        } else if removes && !Bug::RemovedFollowerKept.is_on(active) {
             leader.progress.retain(|progress| members.contains(&progress.replica));
         }
         for replica in members {

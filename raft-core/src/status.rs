@@ -45,6 +45,8 @@ pub struct Status {
     pub receiving: Option<ReceivingStatus>,
     /// How many forwarded requests wait for the leader, or for entries to be applied.
     pub pending_forwards: usize,
+    /// How many promises wait for the disk.
+    pub held_promises: usize,
 }
 
 /// A snapshot that is being received.
@@ -175,6 +177,7 @@ impl Raft {
                 received: incoming.data.len() as u64,
             }),
             pending_forwards: self.pending_forwards.len(),
+            held_promises: self.saves.pending.len(),
         }
     }
 }

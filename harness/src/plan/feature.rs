@@ -24,6 +24,7 @@ impl Feature {
             "follower-counts",
             "candidacy-orders",
             "sent-entries",
+            "bookkeeping",
         ];
         let rows = Supports::NAMES.iter().filter(|name| !stated.contains(name));
         let is_row = |name: &str| Supports::NAMES.contains(&name);

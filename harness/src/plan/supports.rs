@@ -92,6 +92,8 @@ supports! {
     candidacy_orders "candidacy-orders": |_| {},
     /// Leaders state, once faults are over, what they send to followers.
     sent_entries "sent-entries": |_| {},
+    /// Servers report what they keep for a while.
+    bookkeeping "bookkeeping": |_| {},
     /// Servers change their configuration at an operator's command.
     membership "membership": |plan| {
         plan.raft.initial_voters = 0;
@@ -198,7 +200,7 @@ mod tests {
             changed += u64::from(plan.faults != generate(seed).faults);
         }
         assert!(changed > 100, "{changed}");
-        assert_eq!(Supports::NOTHING.missing().len(), 25);
+        assert_eq!(Supports::NOTHING.missing().len(), 26);
         assert_eq!(
             Supports { chunks: false, ..Supports::ALL }.missing(),
             [("chunks", "Servers send snapshots in several parts.")]

@@ -55,6 +55,10 @@ pub trait Server: Sized + Send + 'static {
     fn deadline(&self) -> Option<LocalTime> {
         None
     }
+    /// What it keeps for a while, to be compared with nothing while nothing happens. `None`: it does not say.
+    fn bookkeeping(&self) -> Option<Bookkeeping> {
+        None
+    }
     /// Whether a message is a heartbeat. The count of heartbeats assumes one response to each.
     fn is_heartbeat(_message: &Self::Message) -> bool {
         false
@@ -79,6 +83,19 @@ pub(crate) fn bugs_of(catalogues: &[Catalogue]) -> Vec<&'static BugInfo> {
     let mut all: Vec<_> = all.filter(|_| cfg!(feature = "bugs")).collect();
     all.sort_by_key(|bug| bug.id);
     all
+}
+
+/// What a server keeps for a while.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Bookkeeping {
+    /// Requests of clients, operators and other servers that are not answered.
+    pub requests: u64,
+    /// Promises that wait for the disk.
+    pub promises: u64,
+    /// Snapshots of which some parts have arrived, and not all.
+    pub parts: u64,
+    /// If it leads: the servers to which it sends its log. Otherwise empty.
+    pub followers: Vec<Node>,
 }
 
 /// What arrives at a server.

@@ -239,6 +239,7 @@ impl SystemInfo {
             && match property {
                 "leader-counts" => supports.follower_counts,
                 "ordered-candidacies" => supports.candidacy_orders && supports.transfer,
+                "bookkeeping" => supports.bookkeeping && (supports.pre_vote || supports.check_quorum),
                 "repair-ends" => supports.sent_entries,
                 "confirmed-reads" => supports.read_confirmations,
                 "requested-membership" => supports.membership,

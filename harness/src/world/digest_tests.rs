@@ -83,6 +83,10 @@ fn facts_keep_their_numbers_and_fields_in_the_digest() {
         (Fact::Healed, vec![]),
         (Fact::EntriesSent { term, follower: 3, entries: 31 }, vec![20, 3, 31]),
         (Fact::ChunkSent { term, follower: 3, last, bytes: 32, size: 33 }, vec![20, 3, 13, 14, 32, 33]),
+        (
+            Fact::Kept { requests: 34, promises: 35, parts: 36, followers: vec![2, 3] },
+            vec![34, 35, 36, 2, 2, 3],
+        ),
     ];
     let node = 5;
     for (number, (fact, fields)) in (1..).zip(facts) {

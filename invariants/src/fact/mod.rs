@@ -442,9 +442,21 @@ facts! {
             /// That server.
             leader: Node,
         };
-        /// Truth, stated by the world: from now on no message from or to this server is lost or overtaken by another one
-        /// on its link, and its disk works.
+        /// Truth, stated by the world: until it crashes, no message from or to this server is lost or overtaken by another
+        /// one on its link, and its disk works.
         40 "healed" Healed;
+        /// Claim, passed on by the world: what this server has kept all the time while nothing happened. Stated at the end
+        /// of that time.
+        43 "kept" Kept {
+            /// Requests that wait for anything.
+            requests: u64,
+            /// Promises that wait for the disk.
+            promises: u64,
+            /// Snapshots of which some parts have arrived, and not all.
+            parts: u64,
+            /// If it leads: the servers to which it sends its log at the end.
+            followers: Vec<Node>,
+        };
     }
 
     /// What a client states.

@@ -38,8 +38,10 @@ pub mod requested_membership;
 pub mod no_disruption;
 pub mod leader_hints;
 pub mod repair_ends;
+pub mod bookkeeping;
 
 pub use acked_immutable::AckedImmutable;
+pub use bookkeeping::NothingKept;
 pub use committed_immutable::CommittedImmutable;
 pub use committed_on_quorum::CommittedOnQuorum;
 pub use confirmed_reads::ConfirmedReads;
@@ -128,6 +130,7 @@ properties! {
     no_disruption: NoDisruption,
     leader_hints: LeaderHints,
     repair_ends: RepairEnds,
+    bookkeeping: NothingKept,
 }
 
 /// Calls a property, unless it is disabled, and returns its violation.
@@ -214,6 +217,9 @@ impl Properties {
             Fact::CampaignedByOrder { term } => {
                 check!(self.ordered_candidacies, check_campaign, context, term);
             }
+            Fact::Kept { requests, promises, parts, ref followers } => {
+                check!(self.bookkeeping, check_kept, context, [requests, promises, parts], followers);
+            }
             Fact::Healed => check!(self.repair_ends, record_healed, context),
             Fact::EntriesSent { term, follower, entries } => {
                 check!(self.repair_ends, check_entries, context, term, follower, entries);
@@ -276,7 +282,10 @@ impl Properties {
                 check!(self.no_disruption, record_step_down, context);
                 check!(self.leader_hints, record_end, context);
             }
-            Fact::Crashed | Fact::PowerLost => check!(self.no_disruption, record_failure, context),
+            Fact::Crashed | Fact::PowerLost => {
+                check!(self.no_disruption, record_failure, context);
+                check!(self.repair_ends, record_failure, context);
+            }
             Fact::Wiped => {
                 check!(self.no_disruption, record_failure, context);
                 check!(self.recovered_promises, record_wipe, context);

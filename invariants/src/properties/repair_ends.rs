@@ -70,6 +70,12 @@ impl RepairEnds {
         Ok(())
     }
 
+    /// It answers nothing until it has started again.
+    pub(crate) fn record_failure(&mut self, context: CheckContext<'_>) -> CheckResult {
+        self.healed.remove(&context.node.id);
+        Ok(())
+    }
+
     pub(crate) fn check_entries(
         &mut self,
         context: CheckContext<'_>,

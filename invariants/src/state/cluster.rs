@@ -221,6 +221,7 @@ impl ClusterState {
             | Fact::CampaignedByOrder { .. }
             | Fact::Redirected { .. }
             | Fact::Healed
+            | Fact::Kept { .. }
             | Fact::EntriesSent { .. }
             | Fact::ChunkSent { .. }
             | Fact::ChangeRequested { .. }

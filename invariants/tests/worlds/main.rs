@@ -20,6 +20,7 @@ mod membership;
 mod milestones;
 mod recovery;
 mod repairs;
+mod quiet_times;
 mod requested_membership;
 mod no_disruption;
 mod snapshots;
@@ -108,6 +109,13 @@ violations! {
         a_leader_sends_entries_again_and_again
         a_leader_sends_the_whole_log_again_and_again
         a_leader_sends_a_snapshot_again_and_again;
+    quiet_times:
+        a_server_keeps_a_request
+        a_server_holds_a_promise_for_good
+        a_server_keeps_a_part_of_a_snapshot
+        a_leader_tracks_a_server_that_is_removed
+        a_leader_tracks_a_server_twice
+        a_leader_does_not_track_a_learner;
     sessions:
         a_request_is_repeated_that_had_no_effect
         a_request_is_ignored_that_its_client_waits_for

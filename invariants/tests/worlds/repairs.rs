@@ -92,6 +92,8 @@ fn a_new_leadership_and_a_restart_count_from_the_beginning() {
     cluster.wins(1, 2, &[2]);
     cluster.sends(1, 2, 2, 1, 10);
     cluster.crashes_and_restarts(2);
+    cluster.sends(1, 2, 2, 1, 100);
+    cluster.record(2, Fact::Healed);
     cluster.sends(1, 2, 2, 1, 10);
     cluster.passes(PROPERTY);
 }

@@ -56,7 +56,7 @@ fn each_bug_violates_its_first_property() {
         // The table does not judge what a leader knows when it confirms a read or counts a follower, nor by whose
         // order a server campaigns, only what follows.
         let first = bug.info().first;
-        let unjudged = ["confirmed-reads", "leader-counts", "ordered-candidacies"];
+        let unjudged = ["confirmed-reads", "leader-counts", "ordered-candidacies", "bookkeeping"];
         assert!(
             first == violated[0] || unjudged.contains(&first),
             "the first property that {bug:?} violates must be the one its table names:\n{}",
@@ -1343,6 +1343,21 @@ fn case_for(bug: Bug) -> BugCase {
                 t.propose(1, "x=2");
             },
             violated: &["leader-hints"],
+        },
+        Bug::RemovedFollowerKept => BugCase {
+            initial_voters: 3,
+            servers: 3,
+            schedule: |t| {
+                t.describe("n3 is removed.");
+                t.elect(1);
+                t.heartbeat(1);
+                t.deliver_all();
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::Remove(NodeId(3))]));
+                t.deliver_all();
+                let followers = t.raft(1).followers().count();
+                t.require_progress(followers == 1, "n1 goes on sending its log to n3");
+            },
+            violated: &["liveness"],
         },
         Bug::SnapshotConfigWithoutJoint => BugCase {
             initial_voters: 3,

@@ -53,11 +53,12 @@ fn status_of_every_role() {
         snapshot: None,
         receiving: None,
         pending_forwards: 0,
+        held_promises: 1,
     };
     assert_eq!(raft.status(), expected);
     let (mut raft, mut effects) = (raft.clone(), Vec::new());
     raft.step(Timestamp(t.server(2).now), Input::SaveFailed, &mut effects);
-    assert_eq!(raft.status(), Status { halted: true, leader: None, ..expected });
+    assert_eq!(raft.status(), Status { halted: true, leader: None, held_promises: 0, ..expected });
     let mut t = Table::with(3, |config| config.pre_vote = true);
     t.time_out(3);
     t.deliver(3, 1);

@@ -3,6 +3,7 @@
 //! The cluster makes every decision. Only two actions belong to the engine, because servers may run on nodes of
 //! madsim: ending an incarnation and starting one. [`Cluster::advance`] says when they are due.
 
+mod bookkeeping;
 mod faults;
 mod phases;
 mod situations;
@@ -17,6 +18,7 @@ use crate::support::logs::{self, LogRecording};
 use crate::workload::ClientResponse;
 use crate::workload::client::ClientPool;
 use crate::world::{Event, EventKind, NEVER, SyncInFlight, TrafficCounter, UnansweredRequest, World};
+use bookkeeping::BookkeepingSamples;
 use faults::Faults;
 use invariants::{Node, Time, WorldFact};
 use phases::Phase;
@@ -75,6 +77,8 @@ pub struct Cluster<S: Server> {
     leader_crashed: bool,
     /// When the current liveness condition began, and during which event.
     phase_entered: (Time, u64),
+    /// What servers keep in the quiet time.
+    samples: BookkeepingSamples,
     /// How many deadlines were set: only the newest is valid.
     deadline_number: u32,
     /// More events than this break the property `liveness`.
@@ -110,6 +114,7 @@ impl<S: Server> Cluster<S> {
             permanently_faulty: None,
             leader_crashed: false,
             phase_entered: (0, 0),
+            samples: BookkeepingSamples::default(),
             deadline_number: 0,
             max_events: plan.bounds.events,
             progress: options.progress.clone().unwrap_or_default(),
@@ -179,6 +184,7 @@ impl<S: Server> Cluster<S> {
         self.running_node = None;
         self.servers[node as usize - 1] = Some(server);
         self.end_step(node);
+        self.record_healed_start(node);
         self.rearm_timer(node);
         if self.world.node_state(node).incarnation > 1 {
             self.release_held_on_restart();

@@ -107,8 +107,8 @@ impl<S: Server> Cluster<S> {
         self.enter_phase(if begins_with_write { Phase::DiskProbe } else { Phase::Leader }, 0);
     }
 
-    /// States for each server without a permanent fault that its links and its disk work, unless links lose or reorder
-    /// messages: then a repair may take long.
+    /// States for each server that can take part that its links and its disk work, unless links lose or reorder messages:
+    /// then a repair may take long.
     fn record_healed(&mut self) {
         let network = &self.world.plan().network;
         let works = (network.loss, network.reordering) == (Probability(0), Probability(0));
@@ -116,7 +116,13 @@ impl<S: Server> Cluster<S> {
             return;
         }
         self.world.is_healed = true;
-        for node in (1..=self.world.plan().nodes).filter(|node| self.permanently_faulty != Some(*node)) {
+        let works: Vec<Node> = self.participants().collect();
+        works.into_iter().for_each(|node| self.world.record_fact(node, WorldFact::Healed));
+    }
+
+    /// A server has started in the healed phase, and its disk is intact.
+    pub(super) fn record_healed_start(&mut self, node: Node) {
+        if self.world.is_healed && self.is_healthy(node) {
             self.world.record_fact(node, WorldFact::Healed);
         }
     }
@@ -127,7 +133,8 @@ impl<S: Server> Cluster<S> {
             return;
         }
         let holds = match self.phase {
-            Phase::Faults | Phase::Quiet(_) => false,
+            Phase::Faults => false,
+            Phase::Quiet(_) => return self.sample_bookkeeping(),
             Phase::DiskProbe | Phase::FirstRead | Phase::Write | Phase::Read => {
                 self.clients.probe_is_answered()
             }
@@ -170,7 +177,8 @@ impl<S: Server> Cluster<S> {
         match self.find_unanswered() {
             Some((cause, evidence)) => self.fail_liveness(cause, evidence),
             None => {
-                self.record_quiet();
+                let quiet = self.record_quiet();
+                self.begin_samples(quiet, QUIET_TIMEOUTS.saturating_mul(self.largest_timeout()));
                 self.enter_phase(Phase::Quiet(self.world.observer.counts.leader_changes), 0);
             }
         }
@@ -195,7 +203,10 @@ impl<S: Server> Cluster<S> {
         let Some(Requirement { condition, timeouts, .. }) = self.phase.requirement() else { return };
         let cause = match self.phase {
             Phase::Quiet(before) => match self.world.observer.counts.leader_changes - before {
-                0..=MAX_QUIET_LEADER_CHANGES => return self.finish(),
+                0..=MAX_QUIET_LEADER_CHANGES => {
+                    self.record_kept();
+                    return self.finish();
+                }
                 changes => FailureCause::Unstable { changes },
             },
             _ => {
@@ -268,14 +279,15 @@ impl<S: Server> Cluster<S> {
     /// their leader. Not stated where messages are lost or slow or there is no quorum, since leadership may
     /// change there; nor without pre-vote and check-quorum, since a current leader then protects nothing
     /// (thesis 4.2.3). Never for a server with a permanent fault.
-    fn record_quiet(&mut self) {
+    fn record_quiet(&mut self) -> Vec<Node> {
         let (raft, network) = (&self.world.plan().raft, &self.world.plan().network);
         let hears_leader = (network.loss, network.tail) == (Probability(0), Probability(0));
         if !(raft.pre_vote || raft.check_quorum) || !hears_leader || !self.can_progress() {
-            return;
+            return Vec::new();
         }
         let quiet: Vec<Node> = self.participants().collect();
-        quiet.into_iter().for_each(|node| self.world.record_fact(node, WorldFact::Quiet));
+        quiet.iter().for_each(|node| self.world.record_fact(*node, WorldFact::Quiet));
+        quiet
     }
 
     /// Begins a phase: makes its request and sets its deadline, some largest election timeouts (and `more`) plus the

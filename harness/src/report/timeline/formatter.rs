@@ -322,6 +322,9 @@ impl TimelineFormatter<'_> {
             }
             Fact::CampaignedByOrder { term } => format!("campaigns in term {term}, by order"),
             Fact::Redirected { leader } => format!("sends a client to n{leader}"),
+            Fact::Kept { requests, promises, parts, .. } => {
+                format!("keeps {requests} requests, {promises} promises and {parts} incomplete snapshots")
+            }
             Fact::EntriesSent { follower, entries, .. } => format!("sends {entries} entries to n{follower}"),
             Fact::ChunkSent { follower, last, bytes, .. } => {
                 format!("sends {bytes} bytes of the snapshot up to {last} to n{follower}")

@@ -40,6 +40,11 @@ impl ApplicationLane {
         RequestId(self.requests.add(host.now(), requester))
     }
 
+    /// How many requests are open.
+    pub(super) fn open_requests(&self) -> u64 {
+        self.requests.len()
+    }
+
     fn take_request(&mut self, request: RequestId) -> Requester {
         self.requests.take(request.0).expect("a request must be answered only once")
     }

@@ -12,9 +12,10 @@ use super::entry::{
 use crate::parts::wal::{DamagedFile, WalCheckpoint};
 use crate::parts::{DurableLog, Requester, Rewrite, Save, StatedState, SyncOutcome};
 use crate::plan::{self, Trigger};
-use crate::server::{Arrival, Catalogue, Host, LocalTime, OperatorCommand, Server};
+use crate::server::{Arrival, Bookkeeping, Catalogue, Host, LocalTime, OperatorCommand, Server};
 use bytes::Bytes;
 use invariants::{ConfirmedBy, LogId, ServerFact};
+use raft_core::status::RoleStatus;
 use raft_core::{
     Bug, Checkpoint, ConfChange, ConfChangeOp, Config, DirectoryId, Effect, Entry, Envelope, ForwardRequest,
     Index, Input, Message, NodeId, Payload, Raft, ReadConfirmation, ReadKey, Recovered, ReplicaKey, SaveId,
@@ -75,6 +76,13 @@ impl Server for RaftServer {
         }
     }
 
+    fn bookkeeping(&self) -> Option<Bookkeeping> {
+        match self {
+            RaftServer::Running(server) => Some(server.bookkeeping()),
+            RaftServer::Damaged => None,
+        }
+    }
+
     fn is_heartbeat(envelope: &Envelope) -> bool {
         matches!(&envelope.message, Message::AppendEntries { entries, .. } if entries.is_empty())
     }
@@ -120,6 +128,25 @@ impl RunningServer {
         // A snapshot implies that its entries are committed.
         server.stated.commit(host, server.raft.commit_index().0);
         Ok(server)
+    }
+
+    /// What the core and the application lane keep.
+    fn bookkeeping(&self) -> Bookkeeping {
+        let status = self.raft.status();
+        let mut kept = Bookkeeping {
+            requests: status.pending_forwards as u64,
+            promises: status.held_promises as u64,
+            parts: u64::from(status.receiving.is_some()),
+            followers: Vec::new(),
+        };
+        if let RoleStatus::Leader(leader) = status.role {
+            let transfers = usize::from(leader.transfer.is_some());
+            kept.requests += (leader.proposals + leader.reads + transfers) as u64;
+            kept.followers = leader.followers.iter().map(|follower| follower.replica.id.0).collect();
+        }
+        // Open requests are those of the core, and those that it has forgotten.
+        kept.requests = kept.requests.max(self.application.open_requests());
+        kept
     }
 
     fn handle_arrival(&mut self, host: &mut CoreHost<'_>, arrival: Arrival<Envelope>) {

@@ -27,6 +27,7 @@ pub(crate) const SUPPORTS: Supports = Supports {
     follower_counts: false,
     candidacy_orders: false,
     sent_entries: false,
+    bookkeeping: false,
     chunks: false,
     wipes: false,
     ..Supports::ALL
