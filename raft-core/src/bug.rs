@@ -592,7 +592,7 @@ bugs! {
             consequence: "it sends clients to itself until another leader reaches it",
         }
         RemovedFollowerKept {
-            id: "Z28", name: "removed-follower-kept", at: "replication.rs, 6",
+            id: "Z29", name: "removed-follower-kept", at: "replication.rs, 6",
             breaks: "A leader goes on sending its log to a server that is removed",
             first: "bookkeeping",
             consequence: "a server that was to be switched off gets all entries, and costs the leader memory until the next election",
