@@ -32,7 +32,8 @@ const SURVIVING: [(&str, &str); 9] = [
     ),
     (
         "stale-conflict-rewinds",
-        "the entries are sent once more, which costs bandwidth only: a bound on the rounds that repair of a log takes",
+        "entries are sent once more for each late rejection, which stays within the bounds of `repair-ends`: a rule that a \
+        leader sends no entry for which it counts the follower already",
     ),
     (
         "leads-group-without-itself",
