@@ -36,6 +36,8 @@
 //!
 #![doc = include_str!("../docs/architecture.md")]
 //!
+#![doc = include_str!("../docs/faults.md")]
+//!
 #![doc = include_str!("../docs/your-raft.md")]
 //!
 #![doc = include_str!("../docs/adding.md")]

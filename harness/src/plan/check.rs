@@ -7,6 +7,8 @@ use super::{
 };
 use std::fmt;
 
+/// The highest reading that clocks may be made to pass: 33 bits of milliseconds.
+const MAX_CLOCK_LIMIT: SimDuration = SimDuration((1 << 33) * 1_000_000);
 /// The longest duration in a plan: thirty days. No sum of such durations overflows.
 pub(super) const MAX_DURATION: SimDuration = SimDuration(30 * 24 * 3_600 * 1_000_000_000);
 /// The limit of counts that cost nothing until they are used: batch entries, messages in flight, attempts, ...
@@ -230,6 +232,10 @@ impl Plan {
 
     fn check_network_and_disk(&self) -> Result<(), PlanError> {
         let (network, disk) = (&self.network, &self.disk);
+        if self.clock_limit > MAX_CLOCK_LIMIT {
+            let problem = format!("is {}: it must be at most {MAX_CLOCK_LIMIT}", self.clock_limit);
+            return plan_error("clock_limit", problem);
+        }
         check_duration("network.delay", network.delay, SimDuration(0))?;
         check_duration("network.delay_spread", network.delay_spread, SimDuration(0))?;
         check_duration("network.tail_spread", network.tail_spread, SimDuration(0))?;
@@ -352,7 +358,7 @@ fn check_fields(kind: &mut FaultKind, name: impl Fn(&str) -> String) -> Result<(
     for (field, slot) in kind.slots() {
         let field = name(field);
         match slot {
-            Slot::Target(_) | Slot::Targets(_) | Slot::Flag(_) | Slot::Release(_) => {}
+            Slot::Target(_) | Slot::Targets(_) | Slot::Flag(_) | Slot::Release(_) | Slot::Shape(_) => {}
             Slot::Lasts(duration) | Slot::ClockJump(duration) => {
                 check_duration(&field, *duration, SimDuration(1))?;
             }

@@ -77,6 +77,8 @@ impl EpisodeBuilder<'_> {
             (5, Target::Leader),
             (2, Target::Follower),
             (1, Target::LongestLog),
+            (2, Target::NextLeader),
+            (1, Target::SlowestDisk),
             (4, any),
         ])
     }

@@ -4,20 +4,21 @@
 //! Default plans are tuned to averages per seed: 6,000 to 12,000 events, at least 20 simulated seconds, 150 client
 //! operations, 2 leader changes and 1 power loss; heartbeats and their responses are at most half of all events.
 
+use super::additions::{ADDITIONS, Addition, Frame};
 use super::episode::{EPISODES, Episode, EpisodeBuilder, isolated_leader_with_lease};
 use super::faults::Slot;
-use super::faults::{BitRot, Change, Crash, HeldMessages, Partition, Release, Transfer, Wipe};
-use super::operator::{MEMBERSHIP_EPISODES, replace_server, transfer_leadership};
+use super::operator::{MEMBERSHIP_EPISODES, transfer_leadership};
 use super::plan_rng::PlanRng;
+use super::shapes::shape;
 use super::{
-    ClientConfig, CompactionConfig, DiskConfig, Fault, FaultKind, LivenessBounds, NetworkConfig,
-    PermanentFault, PermanentFaultKind, Plan, Probability, RaftConfig, SimDuration, Target, Trigger, VERSION,
+    ClientConfig, CompactionConfig, DiskConfig, Fault, LivenessBounds, NetworkConfig, PermanentFault,
+    PermanentFaultKind, Plan, Probability, RaftConfig, SimDuration, Target, VERSION,
 };
 use crate::support::rng::label;
 
 /// The version of the generator. A run is named `seed@generator version`, because another version may give another plan
 /// for the same seed.
-pub const GENERATOR_VERSION: u32 = 6;
+pub const GENERATOR_VERSION: u32 = 7;
 
 /// How many operations clients attempt in one fault phase. Fewer are called if responses are late.
 const OPERATIONS_PER_RUN: (u64, u64) = (480, 760);
@@ -27,18 +28,6 @@ const OPERATIONS_PER_RUN: (u64, u64) = (480, 760);
 pub fn generate(seed: u64) -> Plan {
     generate_with(seed, &ADDITIONS)
 }
-
-/// Adds faults of one kind to a plan of so many servers and this fault phase.
-type Addition = fn(&mut PlanRng, u64, SimDuration, &mut Vec<Fault>);
-
-/// Faults that are drawn after all others, each from a stream of its own: a new one moves no draw of the others. It gets
-/// the label [`label::PLAN_ADDITION`] and the next number.
-const ADDITIONS: [((&str, u64), Addition); 4] = [
-    ((label::PLAN_BIT_ROT, 0), add_bit_rot),
-    ((label::PLAN_WIPE, 0), add_wipe),
-    ((label::PLAN_ADDITION, 0), add_held_messages),
-    ((label::PLAN_ADDITION, 1), add_transfers_while_joint),
-];
 
 fn generate_with(seed: u64, additions: &[((&str, u64), Addition)]) -> Plan {
     let mut rng = PlanRng::new(seed, label::PLAN_CLUSTER, 0);
@@ -59,7 +48,7 @@ fn generate_with(seed: u64, additions: &[((&str, u64), Addition)]) -> Plan {
     if let Some(drift) = raft.lease_drift {
         limit_clock_faults(drift, &mut faults);
     }
-    Plan {
+    let mut plan = Plan {
         version: VERSION,
         seed,
         nodes,
@@ -76,9 +65,12 @@ fn generate_with(seed: u64, additions: &[((&str, u64), Addition)]) -> Plan {
             fault_phase,
         ),
         bounds: liveness_bounds(permanent_fault),
+        clock_limit: SimDuration(0),
         raft,
         faults,
-    }
+    };
+    shape(&mut plan);
+    plan
 }
 
 fn raft(rng: &mut PlanRng, nodes: u64) -> RaftConfig {
@@ -288,8 +280,11 @@ fn faults(
         now = SimDuration(end.0 + pause.0);
     }
     faults.retain(|fault| fault.at < fault_phase);
+    let initial_voters = if raft.initial_voters == 0 { nodes } else { raft.initial_voters };
+    let frame = Frame { fault_phase, initial_voters, has_leases: raft.lease_drift.is_some() };
     for ((label, number), add) in additions {
-        add(&mut PlanRng::new(seed, label, *number), nodes, fault_phase, &mut faults);
+        let rng = PlanRng::new(seed, label, *number);
+        add(&mut EpisodeBuilder { rng, nodes, timeout, at: SimDuration(0), faults: &mut faults }, &frame);
     }
     faults.retain(|fault| fault.at < fault_phase);
     faults.sort_by_key(|fault| fault.at);
@@ -313,119 +308,12 @@ fn choose_episodes(rng: &mut PlanRng) -> Vec<(u64, Episode)> {
     }
 }
 
-/// Adds bit rot, rarely and to at most one server per run: Raft guarantees nothing if a majority forgets what it
-/// persisted.
-fn add_bit_rot(rng: &mut PlanRng, nodes: u64, fault_phase: SimDuration, faults: &mut Vec<Fault>) {
-    if !rng.chance_percent(3) {
-        return;
-    }
-    let node = Target::Node(rng.in_range(1, nodes));
-    let at = SimDuration(fault_phase.0 / 100 * rng.in_range(20, 80));
-    faults.push(Fault { at, on: None, kind: FaultKind::BitRot(BitRot { node }) });
-    // The flipped bit shows when the server restarts.
-    let kind = FaultKind::Crash(Crash { node, lasts: rng.millis(100, 1_000) });
-    faults.push(Fault { at: SimDuration(at.0 + 1_000_000), on: None, kind });
-}
-
-/// Adds a wipe, rarely and not together with bit rot: see [`Wipe`]. Mostly the operator then replaces the
-/// server's old identity in the membership by its new one.
-fn add_wipe(rng: &mut PlanRng, nodes: u64, fault_phase: SimDuration, faults: &mut Vec<Fault>) {
-    let has_bit_rot = faults.iter().any(|fault| matches!(fault.kind, FaultKind::BitRot(_)));
-    if has_bit_rot || !rng.chance_percent(12) {
-        return;
-    }
-    let node = rng.in_range(1, nodes);
-    let (at, lasts) = (SimDuration(fault_phase.0 / 100 * rng.in_range(10, 70)), rng.millis(50, 1_500));
-    faults.push(Fault { at, on: None, kind: FaultKind::Wipe(Wipe { node: Target::Node(node), lasts }) });
-    if rng.chance_percent(70) {
-        replace_server(rng, node, SimDuration(at.0 + lasts.0), faults);
-    }
-}
-
-/// Adds transfers that begin as soon as a joint configuration is in force, if one ever is.
-fn add_transfers_while_joint(
-    rng: &mut PlanRng,
-    nodes: u64,
-    fault_phase: SimDuration,
-    faults: &mut Vec<Fault>,
-) {
-    if !rng.chance_percent(25) {
-        return;
-    }
-    for _ in 0..rng.in_range(1, 4) {
-        let at = SimDuration(fault_phase.0 / 100 * rng.in_range(0, 80));
-        let to = Target::Node(rng.in_range(1, nodes));
-        faults.push(Fault { at, on: Some(Trigger::Joint), kind: Transfer { to }.into() });
-    }
-}
-
-/// Adds links that hold their messages, while the leader is replaced, or asked to hand over, or works on.
-fn add_held_messages(rng: &mut PlanRng, nodes: u64, fault_phase: SimDuration, faults: &mut Vec<Fault>) {
-    if nodes < 2 || !rng.chance_percent(35) {
-        return;
-    }
-    for _ in 0..rng.in_range(1, 3) {
-        let at = SimDuration(fault_phase.0 / 100 * rng.in_range(5, 90));
-        let receiver = Target::Node(rng.in_range(1, nodes));
-        if rng.chance_percent(15) {
-            demote_told_server(rng, receiver, at, faults);
-            continue;
-        }
-        let links =
-            [(Target::Leader, receiver), (receiver, Target::Leader), (Target::Leader, Target::Follower)];
-        let (from, to) = rng.pick(&links);
-        let hold = HeldMessages {
-            from,
-            to,
-            both_ways: rng.chance_percent(30),
-            shuffled: rng.chance_percent(50),
-            until: rng.pick(&Release::ALL),
-            lasts: rng.millis(200, 5_000),
-        };
-        faults.push(Fault { at, on: None, kind: hold.into() });
-        let soon = SimDuration(at.0 + rng.millis(0, 300).0);
-        match rng.in_range(1, 5) {
-            1 | 2 => {
-                let kind = Partition { side: vec![Target::Leader], lasts: rng.millis(300, 2_500) };
-                faults.push(Fault { at: soon, on: None, kind: kind.into() });
-            }
-            3 => faults.push(Fault { at: soon, on: None, kind: Transfer { to }.into() }),
-            _ => {}
-        }
-    }
-}
-
-/// A leader hands over to a server that does not hear of it; the transfer fails, and the server loses its vote. What it
-/// hears first when its messages arrive, the order to campaign or the configuration, is left to chance.
-fn demote_told_server(rng: &mut PlanRng, server: Target, at: SimDuration, faults: &mut Vec<Fault>) {
-    let mut add = |span: SimDuration, kind: FaultKind| {
-        faults.push(Fault { at: SimDuration(at.0 + span.0), on: None, kind });
-    };
-    let hold = HeldMessages {
-        from: Target::Leader,
-        to: server,
-        both_ways: false,
-        shuffled: true,
-        until: Release::Time,
-        lasts: rng.millis(1_200, 3_000),
-    };
-    let change = |voters: Vec<Target>, learners: Vec<Target>| -> FaultKind {
-        Change { voters, learners, remove: vec![], by_joint: false }.into()
-    };
-    // If the server has the whole log by then, it is told at once, and does not hear of it.
-    add(SimDuration(0), hold.into());
-    add(SimDuration(0), Transfer { to: server }.into());
-    // The transfer fails after an election timeout.
-    add(rng.millis(600, 1_000), change(vec![], vec![server]));
-    add(rng.millis(3_100, 4_000), change(vec![server], vec![]));
-}
-
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
 mod tests {
     use super::{ADDITIONS, generate, generate_with};
     use crate::plan::faults::{Pause, PowerLoss};
-    use crate::plan::{Fault, FaultKind, SimDuration, Target, file};
+    use crate::plan::{FaultKind, SimDuration, file};
     use crate::support::rng::label;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
@@ -441,11 +329,11 @@ mod tests {
         // A pause so long that no other is like it stands for the new kind.
         const LASTS: SimDuration = SimDuration::millis(77_777);
         let mut additions = ADDITIONS.to_vec();
-        additions.push(((label::PLAN_ADDITION, u64::MAX), |rng, nodes, fault_phase, faults| {
-            if rng.chance_percent(50) {
-                let at = SimDuration(rng.in_range(0, fault_phase.0 - 1));
-                let node = Target::Node(rng.in_range(1, nodes));
-                faults.push(Fault { at, on: None, kind: Pause { node, lasts: LASTS }.into() });
+        additions.push(((label::PLAN_ADDITION, u64::MAX), |episode, frame| {
+            if episode.rng.chance_percent(50) {
+                let at = SimDuration(episode.rng.in_range(0, frame.fault_phase.0 - 1));
+                let node = episode.any_node();
+                episode.add_fault(at, Pause { node, lasts: LASTS });
             }
         }));
         let mut with_it = 0;

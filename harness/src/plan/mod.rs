@@ -14,6 +14,8 @@ pub mod file;
 mod plan_rng;
 mod episode;
 mod operator;
+mod additions;
+mod shapes;
 pub mod generate;
 pub mod mutate;
 mod supports;
@@ -67,6 +69,10 @@ pub struct Plan {
     pub network: NetworkConfig,
     /// The behaviour of disks without faults.
     pub disk: DiskConfig,
+    /// A reading that monotonic clocks pass during the run: each incarnation begins up to 30 s before it. 0: they begin
+    /// at random readings.
+    #[serde(default, skip_serializing_if = "SimDuration::is_zero")]
+    pub clock_limit: SimDuration,
     /// The behaviour of clients.
     pub clients: ClientConfig,
     /// Bounds of the healed phase.

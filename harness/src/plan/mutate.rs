@@ -4,7 +4,7 @@
 //! [`mutate`] is a function of a plan, a donor and a number; all randomness comes from that number's stream. A mutation
 //! is kept only if the plan still passes [`Plan::check`], so the result always does.
 
-use super::faults::{Release, Slot};
+use super::faults::{Release, Shape, Slot};
 use super::generate::{generate, limit_clock_faults, liveness_bounds};
 use super::plan_rng::PlanRng;
 use super::{Fault, LivenessBounds, Plan, Probability, SimDuration, Target, Trigger};
@@ -168,6 +168,12 @@ fn pick_new_target(nodes: u64, has_trigger: bool, rng: &mut PlanRng) -> Target {
         (3, Target::Leader),
         (2, Target::Follower),
         (1, Target::LongestLog),
+        (1, Target::NextLeader),
+        (1, Target::SlowestDisk),
+        (1, Target::TransferTarget),
+        (1, Target::RemovedServer),
+        (1, Target::Learners),
+        (1, Target::NewestConfiguration),
         (2, trigger_node),
     ])
 }
@@ -235,6 +241,7 @@ fn scale_strength(plan: &mut Plan, _: &Plan, rng: &mut PlanRng) {
             Slot::ClockRate(value) | Slot::WallJump(value) => *value = scale_signed_percent(*value, by, rng),
             Slot::Flag(flag) => *flag = !*flag,
             Slot::Release(release) => *release = rng.pick(&Release::ALL),
+            Slot::Shape(shape) => *shape = rng.pick(&Shape::ALL),
         }
     }
 }
@@ -321,6 +328,7 @@ const KNOBS: &[fn(&mut Plan, &Plan)] = &[
     |plan, donor| plan.network.duplication = donor.network.duplication,
     |plan, donor| plan.network.reordering = donor.network.reordering,
     |plan, donor| plan.disk = donor.disk.clone(),
+    |plan, donor| plan.clock_limit = donor.clock_limit,
     |plan, donor| {
         plan.clients.count = donor.clients.count;
         plan.clients.calls.clone_from(&donor.clients.calls);

@@ -100,8 +100,9 @@ impl Trigger {
     }
 }
 
-/// The node that a fault applies to. In a plan: a server's number, or `"leader"`, `"follower"`, `"longest-log"`,
-/// `"trigger-node"`. A fault whose target matches no node is a no-op.
+/// The node that a fault applies to. In a plan: a server's number, or a word. A fault whose target matches no
+/// node is a no-op. A word that means several servers means all of them in a list, and the one with the lowest number
+/// elsewhere.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Target {
     /// The server of this number.
@@ -114,20 +115,57 @@ pub enum Target {
     LongestLog,
     /// The node where the fault's trigger fired.
     TriggerNode,
+    /// The running server that will probably be elected next: of the voters that do not lead it has the most up-to-date
+    /// log, and of several its timer is due first.
+    NextLeader,
+    /// The running server whose disk is slowest: stalled, slowed down, or with the sync that ends last.
+    SlowestDisk,
+    /// The server that the newest leadership transfer names.
+    TransferTarget,
+    /// The running servers that were members and are not in the configuration of the leader.
+    RemovedServer,
+    /// The running learners in the configuration of the leader.
+    Learners,
+    /// The running servers that use the same configuration as the leader: during a change those that know it.
+    NewestConfiguration,
 }
 
+/// The words for targets in a plan, in the order of error messages.
+pub(super) const WORDS: [(&str, Target); 10] = [
+    ("leader", Target::Leader),
+    ("follower", Target::Follower),
+    ("longest-log", Target::LongestLog),
+    ("next-leader", Target::NextLeader),
+    ("slowest-disk", Target::SlowestDisk),
+    ("transfer-target", Target::TransferTarget),
+    ("removed-server", Target::RemovedServer),
+    ("learners", Target::Learners),
+    ("newest-configuration", Target::NewestConfiguration),
+    ("trigger-node", Target::TriggerNode),
+];
+
+/// Replaced words, which stored plans may still use.
+const FORMER_WORDS: [(&str, Target); 2] = [("newest", Target::LongestLog), ("there", Target::TriggerNode)];
+
 /// The values of [`Target`] in a plan, for error messages.
-const EXPECTED_TARGET: &str =
-    "a server's number, \"leader\", \"follower\", \"longest-log\" or \"trigger-node\"";
+struct ExpectedTarget;
+
+impl fmt::Display for ExpectedTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a server's number")?;
+        let last = WORDS.len() - 1;
+        WORDS.iter().enumerate().try_for_each(|(position, (word, _))| {
+            write!(f, "{} \"{word}\"", if position == last { " or" } else { "," })
+        })
+    }
+}
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Target::Node(number) => write!(f, "n{number}"),
-            Target::Leader => f.pad("leader"),
-            Target::Follower => f.pad("follower"),
-            Target::LongestLog => f.pad("longest-log"),
-            Target::TriggerNode => f.pad("trigger-node"),
+        match (self, WORDS.iter().find(|(_, target)| target == self)) {
+            (Target::Node(number), _) => write!(f, "n{number}"),
+            (_, Some((word, _))) => f.pad(word),
+            (_, None) => unreachable!("each target but a number has a word"),
         }
     }
 }
@@ -149,7 +187,7 @@ impl<'de> Deserialize<'de> for Target {
             type Value = Target;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(EXPECTED_TARGET)
+                fmt::Display::fmt(&ExpectedTarget, f)
             }
 
             fn visit_u64<E: Error>(self, number: u64) -> Result<Target, E> {
@@ -163,13 +201,10 @@ impl<'de> Deserialize<'de> for Target {
             }
 
             fn visit_str<E: Error>(self, word: &str) -> Result<Target, E> {
-                match word {
-                    "leader" => Ok(Target::Leader),
-                    "follower" => Ok(Target::Follower),
-                    "longest-log" | "newest" => Ok(Target::LongestLog),
-                    "trigger-node" | "there" => Ok(Target::TriggerNode),
-                    _ => Err(E::custom(format!("`{word}` is not a target: write {EXPECTED_TARGET}"))),
-                }
+                let known = WORDS.iter().chain(&FORMER_WORDS).find(|(name, _)| *name == word);
+                known
+                    .map(|(_, target)| *target)
+                    .ok_or_else(|| E::custom(format!("`{word}` is not a target: write {ExpectedTarget}")))
             }
         }
 

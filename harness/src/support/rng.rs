@@ -74,6 +74,8 @@ pub mod label {
     pub const PLAN_WIPE: &str = "plan wipe";
     /// Faults that are drawn after all others: each addition has a number of its own.
     pub const PLAN_ADDITION: &str = "plan addition";
+    /// Settings that belong together: each shape has a number of its own.
+    pub const PLAN_SHAPE: &str = "plan shape";
     /// The donor of a mutated plan.
     pub const PLAN_DONOR: &str = "plan donor";
     /// Mutations of a plan.
@@ -191,6 +193,7 @@ mod tests {
             (label::PLAN_BIT_ROT, "plan rot"),
             (label::PLAN_WIPE, "plan wipe"),
             (label::PLAN_ADDITION, "plan addition"),
+            (label::PLAN_SHAPE, "plan shape"),
             (label::PLAN_DONOR, "plan donor"),
             (label::PLAN_MUTATION, "plan mutation"),
             (label::PLAN_GUIDE, "plan guide"),

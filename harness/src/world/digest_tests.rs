@@ -136,6 +136,7 @@ fn fault_kinds_keep_their_numbers_in_the_digest() {
         "wipe",
         "mid-step-crash",
         "held-messages",
+        "topology",
     ];
     assert_eq!(names, numbered, "the index of a kind is part of the digest: add new kinds at the end");
 }

@@ -14,6 +14,9 @@ const INITIAL_WALL_TIME: i64 = 1_700_000_000_000_000_000;
 /// How far apart wall clocks may be without a fault, in nanoseconds: real ones are synchronized now and then.
 const INITIAL_WALL_SPREAD: u64 = 50_000_000;
 
+/// How long before its limit a monotonic clock begins, at most.
+const BEFORE_LIMIT: u64 = 30_000_000_000;
+
 /// A request that reached a server and is not answered.
 pub(crate) struct UnansweredRequest {
     pub(crate) at: Time,
@@ -57,6 +60,8 @@ pub(crate) struct NodeClock {
     drift: i64,
     /// The largest drift that leases allow for, in parts per million; unlimited without leases.
     max_drift: i64,
+    /// The reading that it passes during the run; 0: none in particular.
+    limit: u64,
     /// Draws for the readings at the beginning of each incarnation.
     draws: CounterRng,
 }
@@ -118,6 +123,7 @@ impl<M> NodeState<M> {
             clock: NodeClock {
                 current: Clock::new(0, 0, 0),
                 drift: 0,
+                limit: plan.clock_limit.0,
                 max_drift: plan.raft.lease_drift.map_or(i64::MAX, |drift| i64::from(drift.0)),
                 draws: CounterRng::new(seed, label::CLOCK, [node, 0]),
             },
@@ -184,9 +190,13 @@ impl<M> NodeState<M> {
 
 impl NodeClock {
     fn begin_incarnation(&mut self, incarnation: u32, now: Time) {
-        let shown = self.draws.at(u64::from(incarnation)) >> 20;
+        let draw = self.draws.at(u64::from(incarnation)) >> 20;
+        let shown = match self.limit {
+            0 => draw,
+            limit => limit.saturating_sub(draw % BEFORE_LIMIT),
+        };
         let wall = self.current.wall(0);
-        let first = || INITIAL_WALL_TIME + (shown % INITIAL_WALL_SPREAD) as i64;
+        let first = || INITIAL_WALL_TIME + (draw % INITIAL_WALL_SPREAD) as i64;
         self.current = Clock::new(now, shown, if incarnation == 1 { first() } else { wall });
         self.add_drift(now, 0);
     }

@@ -5,8 +5,8 @@
 use harness::outcome::{Options, Recording, RunRecord, TraceEvent};
 use harness::plan::faults::{
     BitRot, Change, ClockJump, ClockRate, Crash, DegradedNetwork, DiskError, HeldMessages, Leave,
-    MidStepCrash, OneWayPartition, Partition, Pause, PowerLoss, Release, SlowDisk, StalledDisk, Transfer,
-    WallJump, Wipe,
+    MidStepCrash, OneWayPartition, Partition, Pause, PowerLoss, Release, Shape, SlowDisk, StalledDisk,
+    Topology, Transfer, WallJump, Wipe,
 };
 use harness::plan::{self, Fault, FaultKind, Plan, Probability, SimDuration, Target, Trigger};
 use harness::server::{Arrival, Host, LocalTime, OperatorResponse, Server};
@@ -28,6 +28,7 @@ pub(crate) fn plan_without_faults(nodes: u64, fault_phase: SimDuration) -> Plan 
         bug: None,
         compaction: None,
         permanent_fault: None,
+        clock_limit: SimDuration(0),
         raft: plan::RaftConfig {
             election_timeout: SimDuration::millis(100),
             election_timeout_spread: SimDuration::millis(100),
@@ -132,10 +133,13 @@ pub(crate) fn plan_with_faults(seed: u64) -> Plan {
                 to: node(2),
                 both_ways: true,
                 shuffled: true,
+                single: false,
+                spread: lasts(40),
                 until: Release::TwoElections,
                 lasts: lasts(300),
             },
         ),
+        fault(2_280, None, Topology { shape: Shape::Chain, center: Target::NextLeader, lasts: lasts(150) }),
         fault(2_300, None, Wipe { node: node(2), lasts: lasts(100) }),
     ];
     let mut plan = plan_without_faults(3, lasts(3_000));

@@ -2,11 +2,15 @@
 
 use super::{Cluster, Control};
 use crate::outcome::TraceEvent;
-use crate::plan::faults::{ActiveFault, Begun, Down, FaultHost, HeldLinks, NetworkDegradation, SyncErrors};
-use crate::plan::{Fault, FaultKind, PermanentFaultKind, Plan, SimDuration, Target, Trigger};
+use crate::plan::faults::{
+    ActiveFault, Begun, Down, FaultHost, HeldLinks, HoldRule, NetworkDegradation, SyncErrors,
+};
+use crate::plan::{
+    Fault, FaultKind, OperatorCommand, PermanentFaultKind, Plan, SimDuration, Target, Trigger,
+};
 use crate::server::{Arrival, Server};
 use crate::world::{Event, EventKind};
-use invariants::{Node, ServerState, WorldFact};
+use invariants::{Node, WorldFact};
 
 /// The faults of a run.
 pub(super) struct Faults {
@@ -16,7 +20,9 @@ pub(super) struct Faults {
     /// Each fault that began and does not happen at once; `None` once it has ended.
     active: Vec<Option<(ActiveFault, Option<u64>)>>,
     /// The node where the trigger of the current fault fired.
-    trigger_node: Option<Node>,
+    pub(super) trigger_node: Option<Node>,
+    /// The server that the newest leadership transfer names.
+    pub(super) transfer_target: Option<Node>,
     /// How many faults keep each node down.
     down_counts: Vec<u32>,
     /// The node whose disk was wiped. At most one: Raft promises nothing if several servers forget their
@@ -41,6 +47,7 @@ impl Faults {
             waiting: Vec::new(),
             active: Vec::new(),
             trigger_node: None,
+            transfer_target: None,
             down_counts: vec![0; plan.nodes as usize],
             wiped_node: None,
             armed: vec![None; plan.nodes as usize],
@@ -136,6 +143,9 @@ impl<S: Server> Cluster<S> {
             }
             Begun::Command(leader, command) => {
                 self.world.trace(leader, || TraceEvent::OperatorCommand(format!("{command:?}")));
+                if let OperatorCommand::Transfer(target) = command {
+                    self.faults.transfer_target = Some(target);
+                }
                 let request = self.world.submit_command(leader, command.conf_change());
                 self.step(leader, Arrival::Operator { request, command });
                 return self.world.readmit_members();
@@ -154,7 +164,7 @@ impl<S: Server> Cluster<S> {
 
     /// The nodes that a fault affects.
     fn resolve_targets(&self, kind: &FaultKind) -> Vec<Node> {
-        kind.targets().into_iter().filter_map(|(_, target)| self.resolve(target)).collect()
+        kind.targets().into_iter().flat_map(|(_, target)| self.resolve_all(target)).collect()
     }
 
     /// Ends a fault, if it has not ended.
@@ -168,6 +178,7 @@ impl<S: Server> Cluster<S> {
 
     /// Ends all faults.
     pub(super) fn heal(&mut self) {
+        self.world.end_hold_spreads();
         for number in 0..self.faults.active.len() {
             self.end_fault(number);
         }
@@ -257,29 +268,8 @@ impl<S: Server> FaultHost for Cluster<S> {
         self.world.plan().nodes
     }
 
-    fn resolve(&self, target: Target) -> Option<Node> {
-        let live = || (1..=self.world.plan().nodes).filter(|node| Cluster::is_up(self, *node));
-        // Among equals, the lowest number.
-        let first = |key: &dyn Fn(Node) -> u64| live().max_by_key(|node| (key(*node), u64::MAX - node));
-        let leads = |node: &Node| self.world.leading_term(*node);
-        match target {
-            Target::Node(node) => (1..=self.world.plan().nodes).contains(&node).then_some(node),
-            Target::Leader if !S::SUPPORTS.facts => {
-                self.world.last_writer.filter(|node| Cluster::is_up(self, *node)).or_else(|| live().next())
-            }
-            Target::Leader => live().filter(|node| leads(node).is_some()).max_by_key(leads).or_else(|| {
-                first(&|node| self.world.server_state(node).and_then(|server| server.term).unwrap_or(0))
-            }),
-            Target::Follower if !S::SUPPORTS.facts => {
-                let leader = self.resolve(Target::Leader);
-                live().find(|node| Some(*node) != leader)
-            }
-            Target::Follower => live().find(|node| leads(node).is_none()),
-            Target::LongestLog => {
-                first(&|node| self.world.server_state(node).map_or(0, ServerState::last_index))
-            }
-            Target::TriggerNode => self.faults.trigger_node,
-        }
+    fn resolve_all(&self, target: Target) -> Vec<Node> {
+        self.targeted_nodes(target)
     }
 
     fn is_up(&self, node: Node) -> bool {
@@ -361,8 +351,8 @@ impl<S: Server> FaultHost for Cluster<S> {
         self.world.net.unblock(from as usize - 1, to as usize - 1);
     }
 
-    fn hold_messages(&mut self, links: Vec<(Node, Node)>, shuffled: bool) -> u64 {
-        self.world.hold_messages(links, shuffled)
+    fn hold_messages(&mut self, links: Vec<(Node, Node)>, rule: HoldRule) -> u64 {
+        self.world.hold_messages(links, rule)
     }
 
     fn release_messages(&mut self, number: u64) {

@@ -4,6 +4,7 @@
 //! madsim: ending an incarnation and starting one. [`Cluster::advance`] says when they are due.
 
 mod bookkeeping;
+mod targets;
 mod faults;
 mod phases;
 mod situations;

@@ -24,6 +24,7 @@ pub(super) const KNOB_DEFAULTS: &[fn(&mut Plan)] = &[
     |plan| plan.raft.chunk = 0,
     |plan| plan.raft.requests = 0,
     |plan| plan.raft.promotion_lag = 0,
+    |plan| plan.clock_limit = SimDuration(0),
     |plan| plan.clients.session = SimDuration(0),
     |plan| plan.clients.in_flight = 1,
     |plan| plan.clients.attempts = 1,

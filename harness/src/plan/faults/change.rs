@@ -35,7 +35,7 @@ impl FaultType for Change {
         let leader = host.current_leader()?;
         let mut steps = Vec::new();
         let mut add = |targets: &[Target], op: fn(u64) -> MembershipOp| {
-            steps.extend(targets.iter().filter_map(|target| host.resolve(*target)).map(op));
+            steps.extend(targets.iter().flat_map(|target| host.resolve_all(*target)).map(op));
         };
         add(&self.voters, MembershipOp::Voter);
         add(&self.learners, MembershipOp::Learner);

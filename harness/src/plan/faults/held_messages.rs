@@ -1,6 +1,6 @@
 //! Messages are held, and arrive late.
 
-use super::{Begun, End, FaultHost, FaultType, Release, Slot};
+use super::{Begun, End, FaultHost, FaultType, HoldRule, Release, Slot};
 use crate::plan::{SimDuration, Target};
 use invariants::Node;
 use std::fmt;
@@ -19,6 +19,10 @@ fault! {
         both_ways: bool = false => Slot::Flag,
         /// Whether they arrive in another order than they were sent.
         shuffled: bool = false => Slot::Flag,
+        /// Whether only the first message is held, and later ones overtake it.
+        single: bool = false => Slot::Flag,
+        /// Within which time they arrive once they are released; 0: all at once.
+        spread: SimDuration = SimDuration(0) => Slot::Delay,
         /// What releases them earlier.
         until: Release = Release::Time => Slot::Release,
         /// Duration; the longest, if something else releases them.
@@ -62,11 +66,15 @@ impl FaultType for HeldMessages {
     type Active = HeldLinks;
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let HeldMessages { from, to, both_ways, shuffled, until, .. } = self;
+        let HeldMessages { from, to, both_ways, shuffled, single, spread, until, .. } = self;
         let way = if *both_ways { "between" } else { "from" };
         let and = if *both_ways { "and" } else { "to" };
         write!(f, " {way} {from} {and} {to}")?;
+        f.write_str(if *single { ", one" } else { "" })?;
         f.write_str(if *shuffled { ", shuffled" } else { "" })?;
+        if *spread > SimDuration(0) {
+            write!(f, ", spread over {spread}")?;
+        }
         f.write_str(match until {
             Release::Time => "",
             Release::Election => ", until a leader is elected",
@@ -84,7 +92,8 @@ impl FaultType for HeldMessages {
         let back = self.both_ways.then_some((to, from));
         let links = [Some((from, to)), back].into_iter().flatten().collect();
         (from != to).then(|| {
-            let number = host.hold_messages(links, self.shuffled);
+            let rule = HoldRule { shuffled: self.shuffled, single: self.single, spread: self.spread };
+            let number = host.hold_messages(links, rule);
             Begun::Until(HeldLinks { number, until: self.until, elections: 0 }, self.lasts)
         })
     }

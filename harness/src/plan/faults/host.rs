@@ -9,8 +9,12 @@ use std::fmt::{self, Display};
 pub(crate) trait FaultHost {
     /// The number of servers, which are numbered from 1.
     fn nodes(&self) -> u64;
-    /// The node that a target means now; `None` if there is none.
-    fn resolve(&self, target: Target) -> Option<Node>;
+    /// The nodes that a target means now, by number; empty if there is none.
+    fn resolve_all(&self, target: Target) -> Vec<Node>;
+    /// The node that a target means now, the one with the lowest number of several; `None` if there is none.
+    fn resolve(&self, target: Target) -> Option<Node> {
+        self.resolve_all(target).first().copied()
+    }
     /// Whether a server runs on this node.
     fn is_up(&self, node: Node) -> bool;
     /// The leader of the highest term, if it is up and not paused.
@@ -30,9 +34,8 @@ pub(crate) trait FaultHost {
     fn block_link(&mut self, from: Node, to: Node);
     /// Ends that.
     fn unblock_link(&mut self, from: Node, to: Node);
-    /// Holds all messages on these links from now on, to deliver them later, shuffled or in order. Returns a number for
-    /// this.
-    fn hold_messages(&mut self, links: Vec<(Node, Node)>, shuffled: bool) -> u64;
+    /// Holds messages on these links from now on, to deliver them later. Returns a number for this.
+    fn hold_messages(&mut self, links: Vec<(Node, Node)>, rule: HoldRule) -> u64;
     /// Ends that: the messages arrive.
     fn release_messages(&mut self, number: u64);
     /// Makes all links worse. Returns a number for this degradation.
@@ -74,6 +77,17 @@ pub(crate) struct NetworkDegradation {
     pub(crate) reordering: Probability,
     /// The largest extra delay of a message that may be overtaken.
     pub(crate) delay: SimDuration,
+}
+
+/// Which messages are held, and how they arrive later.
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
+pub(crate) struct HoldRule {
+    /// Whether they arrive in another order than they were sent.
+    pub(crate) shuffled: bool,
+    /// Whether only the first message is held.
+    pub(crate) single: bool,
+    /// Within which time they all arrive.
+    pub(crate) spread: SimDuration,
 }
 
 /// How syncs of a disk fail.

@@ -8,6 +8,7 @@
 mod declare;
 mod host;
 mod release;
+mod shape;
 mod slot;
 mod fields;
 mod crash;
@@ -29,6 +30,7 @@ mod change;
 mod leave;
 mod disk_error;
 mod wipe;
+mod topology;
 
 pub use bit_rot::BitRot;
 pub use change::Change;
@@ -40,7 +42,7 @@ pub use disk_error::DiskError;
 use fields::{FaultName, JumpBy, read_field};
 pub(crate) use held_messages::HeldLinks;
 pub use held_messages::HeldMessages;
-pub(crate) use host::{Begun, Down, FaultHost, NetworkDegradation, SyncErrors};
+pub(crate) use host::{Begun, Down, FaultHost, HoldRule, NetworkDegradation, SyncErrors};
 use host::{Blocked, End};
 pub use leave::Leave;
 pub(super) use mid_step_crash::MAX_EFFECTS;
@@ -50,10 +52,12 @@ pub use partition::Partition;
 pub use pause::Pause;
 pub use power_loss::PowerLoss;
 pub use release::Release;
+pub use shape::Shape;
 pub(crate) use slot::Slot;
 pub(super) use slow_disk::MAX_FACTOR;
 pub use slow_disk::SlowDisk;
 pub use stalled_disk::StalledDisk;
+pub use topology::Topology;
 pub use transfer::Transfer;
 pub use wall_jump::WallJump;
 pub use wipe::Wipe;
@@ -83,6 +87,7 @@ fault_kinds! {
     Wipe,
     MidStepCrash,
     HeldMessages,
+    Topology,
 }
 
 fault_fields! {
@@ -110,6 +115,10 @@ fault_fields! {
     both_ways: bool,
     shuffled: bool,
     until: Release,
+    single: bool,
+    spread: SimDuration,
+    shape: Shape,
+    center: Target,
 }
 
 /// One fault.
@@ -279,5 +288,27 @@ impl<'de> Deserialize<'de> for Fault {
             }
             None => Ok(Fault { at: fields.at, on: fields.on, kind }),
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads the documentation")]
+mod tests {
+    use super::FaultKind;
+    use crate::plan::target;
+
+    /// The first cells of the rows of a table in the chapter on faults, from this heading on.
+    fn cells(heading: &str) -> Vec<&'static str> {
+        let (_, rows) = include_str!("../../../docs/faults.md").split_once(heading).unwrap();
+        let rows = rows.lines().skip_while(|line| !line.starts_with("|---"));
+        let rows = rows.skip(1).take_while(|line| line.starts_with('|'));
+        rows.map(|line| line.split('|').nth(1).unwrap().trim().trim_matches('`')).collect()
+    }
+
+    #[test]
+    fn the_chapter_has_a_row_for_each_kind_and_each_target() {
+        assert_eq!(cells("# The faults"), FaultKind::ALL.map(|(name, _)| name));
+        let words = target::WORDS.map(|(word, _)| word);
+        assert_eq!(cells("## Targets"), [["a number"].as_slice(), &words].concat());
     }
 }

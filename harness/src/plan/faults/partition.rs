@@ -28,7 +28,7 @@ impl FaultType for Partition {
     }
 
     fn begin(&self, host: &mut dyn FaultHost) -> Option<Begun<Blocked>> {
-        let side: Vec<Node> = self.side.iter().filter_map(|target| host.resolve(*target)).collect();
+        let side: Vec<Node> = self.side.iter().flat_map(|target| host.resolve_all(*target)).collect();
         let servers = 1..=host.nodes();
         let pairs = servers.clone().flat_map(|from| servers.clone().map(move |to| (from, to)));
         let links: Vec<_> = pairs.filter(|(from, to)| side.contains(from) != side.contains(to)).collect();

@@ -29,7 +29,7 @@ impl FaultType for PowerLoss {
     fn begin(&self, host: &mut dyn FaultHost) -> Option<Begun<Down>> {
         let mut nodes: Vec<Node> = match self.nodes.is_empty() {
             true => (1..=host.nodes()).collect(),
-            false => self.nodes.iter().filter_map(|target| host.resolve(*target)).collect(),
+            false => self.nodes.iter().flat_map(|target| host.resolve_all(*target)).collect(),
         };
         nodes.sort_unstable();
         nodes.dedup();

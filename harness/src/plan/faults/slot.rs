@@ -1,6 +1,6 @@
 //! The roles of a fault's fields. Validation, shrinking and mutation work on roles and know no kinds.
 
-use super::Release;
+use super::{Release, Shape};
 use crate::plan::{Probability, SimDuration, Target};
 
 /// A field of a fault by its role.
@@ -29,6 +29,8 @@ pub(crate) enum Slot<'a> {
     Flag(&'a mut bool),
     /// What ends it early.
     Release(&'a mut Release),
+    /// Which links work.
+    Shape(&'a mut Shape),
 }
 
 impl Slot<'_> {
@@ -49,6 +51,8 @@ impl Slot<'_> {
             Slot::ClockRate(by) | Slot::WallJump(by) => *by /= 2,
             Slot::ClockJump(by) => by.0 = (by.0 / 2).max(1),
             Slot::Flag(flag) => return std::mem::take(flag),
+            // No shape is weaker than another.
+            Slot::Shape(_) => return false,
             Slot::Release(release) => return std::mem::take(release) != Release::Time,
         }
         true
