@@ -6,7 +6,7 @@ mod common;
 
 use common::{fault, plan_without_faults, run_traced};
 use harness::outcome::{PROPOSAL_FORWARDED, RunRecord, TraceEvent};
-use harness::plan::faults::{BitRot, DiskError, Pause, Transfer, WallJump};
+use harness::plan::faults::{BitRot, Damage, DiskError, Pause, Transfer, WallJump};
 use harness::plan::{Plan, Probability, SimDuration, Target};
 use harness::systems::raft_core::RaftServer;
 
@@ -80,7 +80,8 @@ fn a_server_fail_stops_whichever_of_its_files_is_corrupted() {
         let mut plan = plan_with_writes();
         plan.seed = seed;
         let node = Target::Node(2);
-        plan.faults = vec![fault(SimDuration::millis(3_000), BitRot { node })];
+        plan.faults =
+            vec![fault(SimDuration::millis(3_000), BitRot { node, how: Damage::Bit, within_quorum: false })];
         let record = run_traced::<RaftServer>(&plan);
         assert_eq!(record.outcome.verdict, harness::outcome::Verdict::Passed, "seed {seed}");
         let has_stopped = |words| {

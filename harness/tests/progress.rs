@@ -7,7 +7,7 @@ mod common;
 
 use common::{Hello, fault, plan_without_faults};
 use harness::outcome::{Failure, LIVENESS, Options, Verdict};
-use harness::plan::faults::{BitRot, Change};
+use harness::plan::faults::{BitRot, Change, Damage};
 use harness::plan::{Fault, FaultKind, Plan, SimDuration, Target};
 use harness::server::{Arrival, Host, OperatorResponse, Server};
 use harness::sweep::{SweepSettings, sweep};
@@ -138,7 +138,10 @@ fn assert_not_live(
 }
 
 fn rot(node: u64) -> Fault {
-    fault(SimDuration::millis(50 + node), BitRot { node: Target::Node(node) })
+    fault(
+        SimDuration::millis(50 + node),
+        BitRot { node: Target::Node(node), how: Damage::Bit, within_quorum: false },
+    )
 }
 
 #[test]

@@ -7,7 +7,8 @@ mod common;
 use common::{Hello, fault, plan_without_faults, run_traced, said_lines};
 use harness::outcome::{Engine, NO_PANIC, Options, RunRecord, TraceEvent, Verdict};
 use harness::plan::faults::{
-    Change, ClockJump, ClockRate, Crash, DiskError, OneWayPartition, Pause, PowerLoss, StalledDisk, Wipe,
+    Change, ClockJump, ClockRate, Crash, DiskError, FullDisk, OneWayPartition, Pause, PowerLoss, StalledDisk,
+    Wipe,
 };
 use harness::plan::{Plan, Probability, SimDuration, Target, generate};
 use harness::server::{Arrival, Host, LocalTime, Server};
@@ -199,6 +200,102 @@ fn a_failed_sync_is_reported_and_the_server_restarts_when_the_disk_works_again()
     // Without a sync during the fault nothing happens.
     plan.faults = vec![fault(SimDuration::millis(6), DiskError { node, drops: false, once: false, lasts })];
     assert_eq!(said_lines(&run_traced::<Writer>(&plan)), ["0 n1 finds []", "5 n1 Synced(1)"]);
+}
+
+/// Appends ten bytes every ten milliseconds and syncs them, until a sync fails; traces at each boot how many it finds.
+struct Appender {
+    due: Option<LocalTime>,
+}
+
+impl Server for Appender {
+    type Message = Hello;
+
+    fn boot(host: &mut Host<'_, Hello>) -> Appender {
+        let found = host.disk().read("file").len();
+        host.trace(|| format!("say finds {found}"));
+        Appender { due: (found == 0).then(|| host.now() + 10_000_000) }
+    }
+
+    fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
+        match arrival {
+            Arrival::Timer => {
+                host.disk().append("file", |bytes| bytes.extend([7; 10]));
+                host.sync(1);
+                self.due = Some(host.now() + 10_000_000);
+            }
+            Arrival::SyncFailed(_) => self.due = None,
+            _ => {}
+        }
+        host.trace(|| format!("say {arrival:?}"));
+    }
+
+    fn deadline(&self) -> Option<LocalTime> {
+        self.due
+    }
+}
+
+#[test]
+fn a_full_disk_takes_what_it_has_room_for_and_works_again_when_there_is_room() {
+    let mut plan = plan_without_faults(1, SimDuration::millis(80));
+    let (node, lasts) = (Target::Node(1), SimDuration::millis(30));
+    plan.faults = vec![fault(SimDuration::millis(1), FullDisk { node, room: 10, lasts })];
+    plan.bounds.leader = 0;
+    assert_eq!(
+        said_lines(&run_traced::<Appender>(&plan)),
+        [
+            "0 n1 finds 0",
+            "10 n1 Timer",
+            "15 n1 Synced(1)",
+            "20 n1 Timer",
+            "25 n1 SyncFailed(1)",
+            "31 n1 finds 20",
+        ],
+    );
+    // What there was no room for is gone once the page cache is.
+    plan.faults
+        .push(fault(SimDuration::millis(40), PowerLoss { nodes: vec![], lasts: SimDuration::millis(1) }));
+    assert_eq!(said_lines(&run_traced::<Appender>(&plan)).last().unwrap(), "41 n1 finds 10");
+    // With room for all nothing happens.
+    plan.faults = vec![fault(SimDuration::millis(1), FullDisk { node, room: 30, lasts })];
+    assert!(said_lines(&run_traced::<Appender>(&plan)).iter().all(|line| !line.contains("SyncFailed")));
+}
+
+/// Traces its clock in milliseconds when it boots, and 30.5 seconds later.
+struct Clocks(Option<LocalTime>);
+
+impl Server for Clocks {
+    type Message = Hello;
+
+    fn boot(host: &mut Host<'_, Hello>) -> Clocks {
+        let now = host.now();
+        host.trace(|| format!("say {}", now / 1_000_000));
+        Clocks(Some(now + 30_500_000_000))
+    }
+
+    fn step(&mut self, host: &mut Host<'_, Hello>, _: Arrival<Hello>) {
+        let now = host.now();
+        host.trace(|| format!("say {}", now / 1_000_000));
+        self.0 = None;
+    }
+
+    fn deadline(&self) -> Option<LocalTime> {
+        self.0
+    }
+}
+
+#[test]
+fn clocks_pass_the_limit_of_the_plan() {
+    for limit in [0, 1 << 32, 1 << 31] {
+        let mut plan = plan_without_faults(3, SimDuration::millis(31_000));
+        plan.clock_limit = SimDuration(limit * 1_000_000);
+        plan.bounds.leader = 0;
+        let readings: Vec<u64> = said_lines(&run_traced::<Clocks>(&plan))
+            .iter()
+            .filter_map(|line| line.rsplit(' ').next()?.parse().ok())
+            .collect();
+        let passes = |node: usize| readings[node] < limit && readings[node + 3] >= limit;
+        assert_eq!((0..3).all(passes), limit > 0, "limit {limit}: {readings:?}");
+    }
 }
 
 #[test]

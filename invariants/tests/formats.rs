@@ -127,6 +127,7 @@ fn fact() -> impl Strategy<Value = Fact> {
             Fact::PowerLost,
             Fact::Restarted,
             Fact::Wiped,
+            Fact::Damaged,
             Fact::Quiet
         ]),
         (number(), request()).prop_map(|(index, write)| Fact::WriteAcknowledged { index, write }),

@@ -3,7 +3,7 @@
 use super::{CommandResult, SUCCESS, print};
 use crate::outcome::Options;
 use crate::outcome::catalog as known;
-use crate::plan::{FaultKind, Feature};
+use crate::plan::{FaultKind, Feature, PROFILES};
 use crate::support::suggest;
 use crate::systems::SystemInfo;
 use invariants::current_property_name;
@@ -23,11 +23,10 @@ pub(super) fn list(system: &SystemInfo) -> CommandResult {
     for bug in &bugs {
         text += &format!("  {:<32} {:<4} {}\n    {}\n", bug.name, bug.id, bug.first, bug.consequence);
     }
-    let profiles: Vec<(&str, &str)> =
-        system.profiles().iter().map(|profile| (profile.name, profile.about)).collect();
-    if !profiles.is_empty() {
-        text += &section("profiles (--profile NAME)", &profiles);
-    }
+    let own = system.profiles().iter().map(|profile| (profile.name, profile.about));
+    let of_plans = PROFILES.iter().map(|profile| (profile.name, profile.about));
+    let profiles: Vec<(&str, &str)> = own.chain(of_plans).collect();
+    text += &section("profiles (--profile NAME)", &profiles);
     let knobs: Vec<(&str, String)> = system.knobs.iter().map(|knob| (knob.name, knob.to_string())).collect();
     if !knobs.is_empty() {
         text += &section("settings of this system only ([system] in a plan)", &knobs);

@@ -358,7 +358,13 @@ fn check_fields(kind: &mut FaultKind, name: impl Fn(&str) -> String) -> Result<(
     for (field, slot) in kind.slots() {
         let field = name(field);
         match slot {
-            Slot::Target(_) | Slot::Targets(_) | Slot::Flag(_) | Slot::Release(_) | Slot::Shape(_) => {}
+            Slot::Target(_)
+            | Slot::Targets(_)
+            | Slot::Flag(_)
+            | Slot::Release(_)
+            | Slot::Shape(_)
+            | Slot::Damage(_) => {}
+            Slot::Bytes(bytes) => check_range(&field, *bytes, 0, MAX_LIMIT_BYTES)?,
             Slot::Lasts(duration) | Slot::ClockJump(duration) => {
                 check_duration(&field, *duration, SimDuration(1))?;
             }

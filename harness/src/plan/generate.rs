@@ -9,6 +9,7 @@ use super::episode::{EPISODES, Episode, EpisodeBuilder, isolated_leader_with_lea
 use super::faults::Slot;
 use super::operator::{MEMBERSHIP_EPISODES, transfer_leadership};
 use super::plan_rng::PlanRng;
+use super::profile::PlanProfile;
 use super::shapes::shape;
 use super::{
     ClientConfig, CompactionConfig, DiskConfig, Fault, LivenessBounds, NetworkConfig, PermanentFault,
@@ -26,10 +27,16 @@ const OPERATIONS_PER_RUN: (u64, u64) = (480, 760);
 /// The plan of this seed.
 #[must_use]
 pub fn generate(seed: u64) -> Plan {
-    generate_with(seed, &ADDITIONS)
+    generate_in(seed, PlanProfile::drawn(seed))
 }
 
-fn generate_with(seed: u64, additions: &[((&str, u64), Addition)]) -> Plan {
+/// The plan of this seed in a profile.
+#[must_use]
+pub fn generate_in(seed: u64, profile: &PlanProfile) -> Plan {
+    generate_with(seed, profile, &ADDITIONS)
+}
+
+fn generate_with(seed: u64, profile: &PlanProfile, additions: &[Addition]) -> Plan {
     let mut rng = PlanRng::new(seed, label::PLAN_CLUSTER, 0);
     let nodes = rng.pick_weighted(&[(40, 3), (8, 4), (40, 5), (4, 6), (8, 7)]);
     let fault_phase = rng.millis(18_000, 26_000);
@@ -37,14 +44,16 @@ fn generate_with(seed: u64, additions: &[((&str, u64), Addition)]) -> Plan {
     let mut membership = PlanRng::new(seed, label::PLAN_MEMBERSHIP, 0);
     raft.check_quorum = membership.chance_percent(50);
     // In some runs the membership changes; in the others the initial voters stay.
-    let changes = membership.chance_percent(40);
+    let changes = membership.chance_percent(40) || profile.changes_group();
     if changes && membership.chance_percent(75) {
         raft.initial_voters = membership.in_range(1, nodes);
     }
     raft_options(&mut PlanRng::new(seed, label::PLAN_RAFT, 0), &mut raft);
+    let mut profile_rng = PlanProfile::rng(seed);
+    profile.set_raft(&mut profile_rng, nodes, &mut raft);
     let permanent_fault =
         permanent_fault(&mut PlanRng::new(seed, label::PLAN_PERMANENT_FAULT, 0), nodes, &mut raft);
-    let mut faults = faults(seed, nodes, fault_phase, &raft, changes, additions);
+    let mut faults = faults(seed, profile, nodes, fault_phase, &raft, changes, additions);
     if let Some(drift) = raft.lease_drift {
         limit_clock_faults(drift, &mut faults);
     }
@@ -70,6 +79,7 @@ fn generate_with(seed: u64, additions: &[((&str, u64), Addition)]) -> Plan {
         faults,
     };
     shape(&mut plan);
+    profile.finish(&mut profile_rng, &mut plan);
     plan
 }
 
@@ -148,6 +158,7 @@ fn permanent_fault(rng: &mut PlanRng, nodes: u64, raft: &mut RaftConfig) -> Opti
         (4, PermanentFaultKind::InboundPartition),
         (3, PermanentFaultKind::OutboundPartition),
         (3, PermanentFaultKind::StalledDisk),
+        (2, PermanentFaultKind::BrokenDisk),
     ]);
     let is_fast =
         kind == PermanentFaultKind::InboundPartition && raft.lease_drift.is_none() && rng.chance_percent(50);
@@ -234,11 +245,12 @@ fn clients(rng: &mut PlanRng, sessions: &mut PlanRng, fault_phase: SimDuration) 
 /// Episodes one after another, with pauses in which a leader is elected and clients are served.
 fn faults(
     seed: u64,
+    profile: &PlanProfile,
     nodes: u64,
     fault_phase: SimDuration,
     raft: &RaftConfig,
     changes: bool,
-    additions: &[((&str, u64), Addition)],
+    additions: &[Addition],
 ) -> Vec<Fault> {
     let mut swarm = PlanRng::new(seed, label::PLAN_SWARM, 0);
     let mut episodes = choose_episodes(&mut swarm);
@@ -282,9 +294,11 @@ fn faults(
     faults.retain(|fault| fault.at < fault_phase);
     let initial_voters = if raft.initial_voters == 0 { nodes } else { raft.initial_voters };
     let frame = Frame { fault_phase, initial_voters, has_leases: raft.lease_drift.is_some() };
-    for ((label, number), add) in additions {
-        let rng = PlanRng::new(seed, label, *number);
-        add(&mut EpisodeBuilder { rng, nodes, timeout, at: SimDuration(0), faults: &mut faults }, &frame);
+    for Addition { stream: (label, number), theme, percent, add } in additions {
+        let mut rng = PlanRng::new(seed, label, *number);
+        if rng.chance_percent(profile.percent(*theme, *percent)) {
+            add(&mut EpisodeBuilder { rng, nodes, timeout, at: SimDuration(0), faults: &mut faults }, &frame);
+        }
     }
     faults.retain(|fault| fault.at < fault_phase);
     faults.sort_by_key(|fault| fault.at);
@@ -311,8 +325,9 @@ fn choose_episodes(rng: &mut PlanRng) -> Vec<(u64, Episode)> {
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
 mod tests {
-    use super::{ADDITIONS, generate, generate_with};
+    use super::{ADDITIONS, Addition, generate, generate_in, generate_with};
     use crate::plan::faults::{Pause, PowerLoss};
+    use crate::plan::profile::{PlanProfile, Theme};
     use crate::plan::{FaultKind, SimDuration, file};
     use crate::support::rng::label;
     use proptest::prelude::*;
@@ -329,20 +344,24 @@ mod tests {
         // A pause so long that no other is like it stands for the new kind.
         const LASTS: SimDuration = SimDuration::millis(77_777);
         let mut additions = ADDITIONS.to_vec();
-        additions.push(((label::PLAN_ADDITION, u64::MAX), |episode, frame| {
-            if episode.rng.chance_percent(50) {
+        additions.push(Addition {
+            stream: (label::PLAN_ADDITION, u64::MAX),
+            theme: Theme::Power,
+            percent: 50,
+            add: |episode, frame| {
                 let at = SimDuration(episode.rng.in_range(0, frame.fault_phase.0 - 1));
                 let node = episode.any_node();
                 episode.add_fault(at, Pause { node, lasts: LASTS });
-            }
-        }));
+            },
+        });
+        let general = PlanProfile::named("general").unwrap();
         let mut with_it = 0;
         for seed in 0..500 {
-            let mut plan = generate_with(seed, &additions);
+            let mut plan = generate_with(seed, general, &additions);
             let faults = plan.faults.len();
             plan.faults.retain(|fault| fault.kind.lasts() != Some(LASTS));
             with_it += u64::from(plan.faults.len() < faults);
-            assert_eq!(file::to_text(&plan), file::to_text(&generate(seed)), "seed {seed}");
+            assert_eq!(file::to_text(&plan), file::to_text(&generate_in(seed, general)), "seed {seed}");
         }
         assert!((150..350).contains(&with_it), "the new fault is in {with_it} of 500 plans");
     }
@@ -368,13 +387,16 @@ mod tests {
             let common = match kind {
                 "bit-rot" => 20..200,
                 "wipe" => 100..500,
+                "full-disk" => 200..400,
+                // Impossible with leases, and not in all profiles.
+                "clock-jump" => 200..2_000,
                 "transfer" | "leave" => 150..2_000,
                 _ => 300..2_000,
             };
             assert!(common.contains(&seeds), "{kind} appears in {seeds} of 2,000 plans");
         }
         // Some episodes add a fault for each clock or each link of a server.
-        assert!((16_000..50_000).contains(&faults), "{faults} faults in 2,000 plans");
+        assert!((30_000..80_000).contains(&faults), "{faults} faults in 2,000 plans");
         assert!(power_losses > 4_000, "{power_losses} power losses in 2,000 plans");
     }
 

@@ -4,7 +4,7 @@
 //! [`mutate`] is a function of a plan, a donor and a number; all randomness comes from that number's stream. A mutation
 //! is kept only if the plan still passes [`Plan::check`], so the result always does.
 
-use super::faults::{Release, Shape, Slot};
+use super::faults::{Damage, Release, Shape, Slot};
 use super::generate::{generate, limit_clock_faults, liveness_bounds};
 use super::plan_rng::PlanRng;
 use super::{Fault, LivenessBounds, Plan, Probability, SimDuration, Target, Trigger};
@@ -241,6 +241,8 @@ fn scale_strength(plan: &mut Plan, _: &Plan, rng: &mut PlanRng) {
             Slot::ClockRate(value) | Slot::WallJump(value) => *value = scale_signed_percent(*value, by, rng),
             Slot::Flag(flag) => *flag = !*flag,
             Slot::Release(release) => *release = rng.pick(&Release::ALL),
+            Slot::Damage(damage) => *damage = rng.pick(&Damage::ALL),
+            Slot::Bytes(bytes) => *bytes = scale_percent(*bytes, by),
             Slot::Shape(shape) => *shape = rng.pick(&Shape::ALL),
         }
     }

@@ -31,6 +31,8 @@ pub enum PermanentFaultKind {
     OutboundPartition,
     /// No sync of its disk completes.
     StalledDisk,
+    /// All syncs of its disk fail. The server stops, and is not restarted.
+    BrokenDisk,
 }
 
 /// Whether the clock keeps true time. It is then not written.

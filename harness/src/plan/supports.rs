@@ -136,7 +136,10 @@ supports! {
     /// A server notices damaged bytes on its disk, and stops.
     damage "damage": |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::BitRot(_))),
     /// A server stops when a sync fails.
-    failed_syncs "failed-syncs": |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::DiskError(_))),
+    failed_syncs "failed-syncs": |plan| {
+        drop_faults(plan, |kind| matches!(kind, FaultKind::DiskError(_) | FaultKind::FullDisk(_)));
+        drop_permanent_fault(plan, PermanentFaultKind::BrokenDisk);
+    },
     /// After a restart a server writes again what a failed sync may have dropped.
     dropped_writes "dropped-writes": |plan| {
         for fault in &mut plan.faults {
@@ -144,6 +147,7 @@ supports! {
                 error.drops = false;
             }
         }
+        drop_faults(plan, |kind| matches!(kind, FaultKind::FullDisk(_)));
     },
     /// A leader whose disk hangs makes way for another.
     hung_disks "hung-disks": |plan| drop_permanent_fault(plan, PermanentFaultKind::StalledDisk),

@@ -74,6 +74,8 @@ pub mod label {
     pub const PLAN_WIPE: &str = "plan wipe";
     /// Faults that are drawn after all others: each addition has a number of its own.
     pub const PLAN_ADDITION: &str = "plan addition";
+    /// Which profile a plan has, and what the profile changes.
+    pub const PLAN_PROFILE: &str = "plan profile";
     /// Settings that belong together: each shape has a number of its own.
     pub const PLAN_SHAPE: &str = "plan shape";
     /// The donor of a mutated plan.
@@ -194,6 +196,7 @@ mod tests {
             (label::PLAN_WIPE, "plan wipe"),
             (label::PLAN_ADDITION, "plan addition"),
             (label::PLAN_SHAPE, "plan shape"),
+            (label::PLAN_PROFILE, "plan profile"),
             (label::PLAN_DONOR, "plan donor"),
             (label::PLAN_MUTATION, "plan mutation"),
             (label::PLAN_GUIDE, "plan guide"),

@@ -3,7 +3,7 @@
 use super::raft_core::RaftServer;
 use super::run::run_with;
 use crate::outcome::{Engine, MAX_CATALOGUES, Options, RunRecord, WITNESS, catalog};
-use crate::plan::{Knob, Plan, PlanError, Setting, Supports, generate};
+use crate::plan::{Knob, PROFILES, Plan, PlanError, PlanProfile, Setting, Supports, generate, generate_in};
 use crate::server::{BugInfo, Catalogue, Server};
 use crate::support::suggest;
 use invariants::PROPERTIES;
@@ -81,6 +81,8 @@ pub struct SystemInfo {
     own_supports: Supports,
     /// The profile, if any.
     profile: Option<&'static str>,
+    /// The profile of its plans, if any; otherwise their mixture.
+    plans: Option<&'static PlanProfile>,
     profiles: fn() -> &'static [Profile],
     /// The only engine that can run it; `None`: all can.
     pub engine: Option<Engine>,
@@ -127,6 +129,7 @@ impl SystemInfo {
             unread: <S::Server as Server>::UNREAD,
             knobs: <S::Server as Server>::KNOBS,
             profile: None,
+            plans: None,
             profiles: S::profiles,
             engine: <S::Server as Server>::ENGINE,
             run: run_with::<S::Server>,
@@ -142,19 +145,20 @@ impl SystemInfo {
     ///
     /// There is no such profile; the message suggests others.
     pub fn with_profile(&self, name: &str) -> Result<SystemInfo, String> {
-        match self.profiles().iter().find(|profile| profile.name == name) {
-            Some(profile) => {
-                Ok(SystemInfo { supports: profile.supports, profile: Some(profile.name), ..*self })
+        if let Some(profile) = self.profiles().iter().find(|profile| profile.name == name) {
+            return Ok(SystemInfo { supports: profile.supports, profile: Some(profile.name), ..*self });
+        }
+        match PlanProfile::named(name) {
+            Some(profile) => Ok(SystemInfo { plans: Some(profile), profile: Some(profile.name), ..*self }),
+            None => {
+                let own = self.profiles().iter().map(|profile| profile.name);
+                let all = own.chain(PROFILES.iter().map(|profile| profile.name));
+                Err(suggest::unknown_name("profile", name, all))
             }
-            None => Err(suggest::unknown_name(
-                "profile",
-                name,
-                self.profiles().iter().map(|profile| profile.name),
-            )),
         }
     }
 
-    /// Its profiles.
+    /// Its own profiles; those of plans are [`PROFILES`].
     #[must_use]
     pub fn profiles(&self) -> &'static [Profile] {
         (self.profiles)()
@@ -181,8 +185,10 @@ impl SystemInfo {
     /// This system in the profile that a full name means; `None` if it means another system.
     #[must_use]
     pub fn named(&self, full_name: &str) -> Option<SystemInfo> {
-        let plain = SystemInfo { profile: None, supports: self.own_supports, ..*self };
-        let profiles = self.profiles().iter().filter_map(|profile| self.with_profile(profile.name).ok());
+        let plain = SystemInfo { profile: None, plans: None, supports: self.own_supports, ..*self };
+        let own = self.profiles().iter().map(|profile| profile.name);
+        let names = own.chain(PROFILES.iter().map(|profile| profile.name));
+        let profiles = names.filter_map(|name| plain.with_profile(name).ok());
         [plain].into_iter().chain(profiles).find(|system| system.full_name() == full_name)
     }
 
@@ -206,7 +212,8 @@ impl SystemInfo {
     /// The plan of a seed, with one of its bugs, and without whatever it does not support.
     #[must_use]
     pub fn plan(&self, seed: u64, bug: Option<&str>) -> Plan {
-        let mut plan = Plan { bug: bug.map(str::to_owned), ..self.supports.restrict(generate(seed)) };
+        let generated = self.plans.map_or_else(|| generate(seed), |profile| generate_in(seed, profile));
+        let mut plan = Plan { bug: bug.map(str::to_owned), ..self.supports.restrict(generated) };
         self.unread.iter().for_each(|setting| setting.reset(&mut plan));
         plan.draw_knobs(self.knobs);
         plan

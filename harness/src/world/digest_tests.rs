@@ -137,6 +137,7 @@ fn fault_kinds_keep_their_numbers_in_the_digest() {
         "mid-step-crash",
         "held-messages",
         "topology",
+        "full-disk",
     ];
     assert_eq!(names, numbered, "the index of a kind is part of the digest: add new kinds at the end");
 }

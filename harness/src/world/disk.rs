@@ -23,9 +23,12 @@
 //! takes them for clean. No later sync makes them durable, and a loss of power removes them. Only bytes that are
 //! written again become durable ([`Disk::write_again`]).
 //!
-//! Not modelled: sectors that mix synced bytes with garbage; and a file whose creation is lost, except after a
-//! lost name change.
+//! Synced bytes may go bad without a word: a bit, a lost write, a misdirected one, a sector ([`Disk::damage_synced_bytes`]).
+//!
+//! Not modelled: sectors that mix synced bytes with garbage at a loss of power; and a file whose creation is lost, except
+//! after a lost name change.
 
+use crate::plan::faults::Damage;
 use crate::support::rng::RngStream;
 use invariants::DiskFact;
 use rand::{Rng, RngCore};
@@ -50,6 +53,8 @@ pub struct Disk {
     durable_write: u64,
     /// The number of the last loss of power: it cancelled the syncs of older writes.
     last_power_loss: u64,
+    /// How many bytes were appended to files.
+    appended: u64,
     /// Facts, each with the write that must be durable before it holds; the numbers only grow.
     pending_facts: VecDeque<(u64, DiskFact)>,
     /// Set while a crash in the middle of a step is due.
@@ -79,7 +84,7 @@ struct File {
     unsynced: VecDeque<UnsyncedWrite>,
     /// The bytes below this offset were durable before some write began that is itself durable by now. A log
     /// that notes in each record how much was durable can tell their loss from a torn tail. See
-    /// [`Disk::flip_synced_bit`].
+    /// [`Disk::damage_synced_bytes`].
     rot_limit: usize,
     /// How many bytes at the front are durable and unchanged in the page cache.
     durable_prefix: usize,
@@ -162,6 +167,8 @@ impl Disk {
         write(&mut file.bytes);
         assert!(file.bytes.len() >= at, "an append must not shorten the file");
         file.push_write(number, WriteKind::Append { at, durable_prefix });
+        let appended = (file.bytes.len() - at) as u64;
+        self.appended += appended;
         at as u64
     }
 
@@ -210,6 +217,11 @@ impl Disk {
     #[must_use]
     pub fn contains(&self, file: FileName) -> bool {
         self.files.iter().any(|(name, _)| *name == file)
+    }
+
+    /// How many bytes were appended so far, to any file.
+    pub(crate) const fn appended_bytes(&self) -> u64 {
+        self.appended
     }
 
     /// Renames a file, as one write. A file that had the name `to` is gone once this is durable, whether or
@@ -363,13 +375,13 @@ impl Disk {
         }
     }
 
-    /// Flips one bit of what is synced. Returns whether there was one to flip.
+    /// Damages what is synced, and says nothing. Returns whether there was something to damage.
     ///
     /// Only where the loss can be noticed, with equal probability for each such file, however short: in bytes
     /// that were durable before a later write began that is durable by now, to the same file or appended to
     /// another non-empty one. No log can tell rot in its newest synced batch from a torn tail. Assumes that a
     /// server learns of the end of a sync before it writes again.
-    pub(crate) fn flip_synced_bit(&mut self, rng: &mut RngStream) -> bool {
+    pub(crate) fn damage_synced_bytes(&mut self, how: Damage, rng: &mut RngStream) -> bool {
         let guarded = || self.files.iter().enumerate().filter(|(_, (_, file))| file.rot_limit > 0);
         let count = guarded().count();
         if count == 0 {
@@ -377,9 +389,24 @@ impl Disk {
         }
         let Some((index, _)) = guarded().nth(rng.gen_range(0..count)) else { return false };
         let file = &mut self.files[index].1;
-        let bit = rng.gen_range(0..file.rot_limit as u64 * 8);
-        file.bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
-        true
+        let limit = file.rot_limit;
+        let bit = rng.gen_range(0..limit as u64 * 8);
+        let at = (bit / 8) as usize;
+        let start = at - at % SECTOR as usize;
+        let hit = start..limit.min(start + SECTOR as usize);
+        let before = file.bytes[hit.clone()].to_vec();
+        match how {
+            Damage::Bit => file.bytes[at] ^= 1 << (bit % 8),
+            Damage::LostWrite => file.bytes[hit.clone()].fill(0),
+            Damage::Sector => rng.fill_bytes(&mut file.bytes[hit.clone()]),
+            Damage::MisdirectedWrite => {
+                let from = rng.gen_range(0..limit as u64) as usize;
+                let elsewhere: Vec<u8> =
+                    (0..before.len()).map(|place| file.bytes[(from + place) % limit]).collect();
+                file.bytes[hit.clone()].copy_from_slice(&elsewhere);
+            }
+        }
+        file.bytes[hit] != before
     }
 
     /// Whether any write is not durable.

@@ -42,7 +42,7 @@ impl<M: Clone + Display> World<M> {
     #[cold]
     pub(super) fn hold(&mut self, from: Node, to: Node, copies: usize, message: &M) -> bool {
         let takes = |hold: &Hold<M>| {
-            hold.links.contains(&(from, to)) && !(hold.rule.single && !hold.messages.is_empty())
+            hold.links.contains(&(from, to)) && (!hold.rule.single || hold.messages.is_empty())
         };
         let Some(hold) = self.holds.iter_mut().find(|hold| takes(hold)) else {
             return false;

@@ -4,6 +4,7 @@ use super::clock::Clock;
 use super::disk::{Disk, SyncTicket};
 use super::event::Event;
 use crate::plan::Plan;
+use crate::plan::faults::Damage;
 use crate::support::rng::{self, CounterRng, RngStream, label};
 use invariants::{Node, RequestId, ServerFact, Term, Time};
 
@@ -71,7 +72,7 @@ pub(crate) struct Storage {
     pub(crate) disk: Disk,
     /// The term and vote that were made durable last.
     pub(crate) saved_vote: (Term, Option<Node>),
-    /// Whether a durable bit ever flipped.
+    /// Whether durable bytes were ever damaged.
     pub(crate) corrupted: bool,
     /// Whether the disk is to be wiped as soon as the server is down.
     pub(crate) wipe_pending: bool,
@@ -81,6 +82,8 @@ pub(crate) struct Storage {
     pub(crate) error_faults: u32,
     /// How many syncs fail, although none need fail after them.
     pub(crate) single_errors: u32,
+    /// How many bytes may have been appended, at most, before the disk is full: one limit for each fault.
+    pub(crate) full_at: Vec<u64>,
     /// How many faults drop what a failed sync covered.
     pub(crate) dropping_faults: u32,
     /// How many faults stall syncs.
@@ -99,7 +102,7 @@ pub(crate) struct Storage {
     pub(crate) sync_tail_draws: CounterRng,
     /// How often power was lost.
     power_losses: u64,
-    /// How often a bit flipped.
+    /// How often durable bytes were to be damaged.
     bit_rots: u64,
 }
 
@@ -135,6 +138,7 @@ impl<M> NodeState<M> {
                 generation: 0,
                 error_faults: 0,
                 single_errors: 0,
+                full_at: Vec::new(),
                 dropping_faults: 0,
                 stall_faults: 0,
                 slowdown: 1,
@@ -209,9 +213,15 @@ impl NodeClock {
 }
 
 impl Storage {
+    /// Whether all syncs fail for a while.
+    pub(crate) fn syncs_fail(&self) -> bool {
+        let appended = self.disk.appended_bytes();
+        self.error_faults > 0 || self.full_at.iter().any(|limit| appended > *limit)
+    }
+
     /// Whether the sync that ends now fails.
     pub(crate) fn takes_sync_error(&mut self) -> bool {
-        if self.error_faults > 0 {
+        if self.syncs_fail() {
             return true;
         }
         let fails = self.single_errors > 0;
@@ -226,12 +236,12 @@ impl Storage {
         self.disk.lose_power(&mut rng::stream(seed, label::DISK_DAMAGE, [node, self.power_losses]));
     }
 
-    /// Flips a bit of what is synced. Returns whether there was one to flip.
-    pub(crate) fn flip_synced_bit(&mut self, seed: u64, node: Node) -> bool {
+    /// Damages what is synced. Returns whether there was something to damage.
+    pub(crate) fn damage(&mut self, how: Damage, seed: u64, node: Node) -> bool {
         self.bit_rots += 1;
-        let flipped =
-            self.disk.flip_synced_bit(&mut rng::stream(seed, label::DISK_BIT_ROT, [node, self.bit_rots]));
-        self.corrupted |= flipped;
-        flipped
+        let mut draws = rng::stream(seed, label::DISK_BIT_ROT, [node, self.bit_rots]);
+        let is_damaged = self.disk.damage_synced_bytes(how, &mut draws);
+        self.corrupted |= is_damaged;
+        is_damaged
     }
 }

@@ -4,8 +4,8 @@
 
 use harness::outcome::{Options, Recording, RunRecord, TraceEvent};
 use harness::plan::faults::{
-    BitRot, Change, ClockJump, ClockRate, Crash, DegradedNetwork, DiskError, HeldMessages, Leave,
-    MidStepCrash, OneWayPartition, Partition, Pause, PowerLoss, Release, Shape, SlowDisk, StalledDisk,
+    BitRot, Change, ClockJump, ClockRate, Crash, Damage, DegradedNetwork, DiskError, FullDisk, HeldMessages,
+    Leave, MidStepCrash, OneWayPartition, Partition, Pause, PowerLoss, Release, Shape, SlowDisk, StalledDisk,
     Topology, Transfer, WallJump, Wipe,
 };
 use harness::plan::{self, Fault, FaultKind, Plan, Probability, SimDuration, Target, Trigger};
@@ -106,7 +106,7 @@ pub(crate) fn plan_with_faults(seed: u64) -> Plan {
             },
         ),
         fault(1_500, None, WallJump { node: node(1), by: -5_000 }),
-        fault(1_600, None, BitRot { node: Target::Follower }),
+        fault(1_600, None, BitRot { node: Target::Follower, how: Damage::Sector, within_quorum: true }),
         fault(350, None, Transfer { to: node(3) }),
         fault(
             360,
@@ -140,6 +140,7 @@ pub(crate) fn plan_with_faults(seed: u64) -> Plan {
             },
         ),
         fault(2_280, None, Topology { shape: Shape::Chain, center: Target::NextLeader, lasts: lasts(150) }),
+        fault(2_290, None, FullDisk { node: Target::SlowestDisk, room: 100, lasts: lasts(60) }),
         fault(2_300, None, Wipe { node: node(2), lasts: lasts(100) }),
     ];
     let mut plan = plan_without_faults(3, lasts(3_000));

@@ -457,6 +457,9 @@ facts! {
             /// If it leads: the servers to which it sends its log at the end.
             followers: Vec<Node>,
         };
+        /// Truth, stated by the world: durable bytes of this server's disk went bad. It may state at its next start that it
+        /// recovered less than it promised; it must not take part with it.
+        44 "damaged" Damaged;
     }
 
     /// What a client states.

@@ -293,6 +293,7 @@ impl Properties {
             Fact::Saved { .. }
             | Fact::SavedRecovered
             | Fact::Restarted
+            | Fact::Damaged
             | Fact::Answered { .. }
             | Fact::Identified { .. }
             | Fact::WriteAcknowledged { .. }

@@ -209,6 +209,7 @@ impl ClusterState {
                 self.wiped_members.extend(server.wiped_member_since().map(|since| (since, position)));
             }
             Fact::SnapshotTaken { .. }
+            | Fact::Damaged
             | Fact::ReadServed { .. }
             | Fact::ReadConfirmed { .. }
             | Fact::Counts { .. }

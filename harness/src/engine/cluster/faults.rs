@@ -3,7 +3,7 @@
 use super::{Cluster, Control};
 use crate::outcome::TraceEvent;
 use crate::plan::faults::{
-    ActiveFault, Begun, Down, FaultHost, HeldLinks, HoldRule, NetworkDegradation, SyncErrors,
+    ActiveFault, Begun, Damage, Down, FaultHost, HeldLinks, HoldRule, NetworkDegradation, SyncErrors,
 };
 use crate::plan::{
     Fault, FaultKind, OperatorCommand, PermanentFaultKind, Plan, SimDuration, Target, Trigger,
@@ -200,6 +200,9 @@ impl<S: Server> Cluster<S> {
             PermanentFaultKind::InboundPartition => others.for_each(|other| self.block_link(other, node)),
             PermanentFaultKind::OutboundPartition => others.for_each(|other| self.block_link(node, other)),
             PermanentFaultKind::StalledDisk => self.stall_disk(node),
+            PermanentFaultKind::BrokenDisk => {
+                self.fail_syncs(node, SyncErrors { drops: true, once: false });
+            }
         }
         self.add_clock_rate(node, fault.drift);
         self.permanently_faulty = Some(node);
@@ -232,6 +235,22 @@ impl<S: Server> Cluster<S> {
             self.world.trace(node, || TraceEvent::StepCut);
             self.take_down(node, power_loss);
             self.schedule_end(ActiveFault::Crash(Down(vec![node])), None, lasts.0);
+        }
+    }
+
+    /// Whether the undamaged disks of each configuration that may be in force are a quorum without this one.
+    fn leaves_quorum_without(&self, node: Node) -> bool {
+        let is_whole = |other: Node| other != node && !self.world.node_state(other).storage.corrupted;
+        self.world.possible_configurations().all_have_quorum(|member| is_whole(member.node))
+    }
+
+    /// A server that stopped because of failed syncs restarts, unless they still fail.
+    fn restart_if_disk_works(&mut self, node: Node) {
+        let storage = &self.world.node_state(node).storage;
+        let restarts = !storage.syncs_fail() && storage.sync_failed;
+        if restarts && Cluster::is_up(self, node) && !self.is_about_to_end(node) {
+            self.push_control(Control::Kill { node, power_loss: false });
+            self.push_control(Control::Restart(node));
         }
     }
 
@@ -403,11 +422,25 @@ impl<S: Server> FaultHost for Cluster<S> {
         node_state.storage.single_errors =
             node_state.storage.single_errors.saturating_sub(u32::from(errors.once));
         node_state.storage.dropping_faults -= u32::from(errors.drops);
-        let restarts = node_state.storage.error_faults == 0 && node_state.storage.sync_failed;
-        if restarts && Cluster::is_up(self, node) && !self.is_about_to_end(node) {
-            self.push_control(Control::Kill { node, power_loss: false });
-            self.push_control(Control::Restart(node));
+        self.restart_if_disk_works(node);
+    }
+
+    fn fill_disk(&mut self, node: Node, room: u64) -> u64 {
+        let storage = &mut self.world.node_state_mut(node).storage;
+        let limit = storage.disk.appended_bytes().saturating_add(room);
+        storage.full_at.push(limit);
+        // The file system finds out when it writes back, and has no place for the pages.
+        storage.dropping_faults += 1;
+        limit
+    }
+
+    fn make_room(&mut self, node: Node, limit: u64) {
+        let storage = &mut self.world.node_state_mut(node).storage;
+        if let Some(place) = storage.full_at.iter().position(|other| *other == limit) {
+            storage.full_at.remove(place);
+            storage.dropping_faults -= 1;
         }
+        self.restart_if_disk_works(node);
     }
 
     fn add_clock_rate(&mut self, node: Node, by: i64) {
@@ -426,10 +459,15 @@ impl<S: Server> FaultHost for Cluster<S> {
         self.world.node_state_mut(node).clock.current.jump_wall(by.saturating_mul(1_000_000));
     }
 
-    fn flip_bit(&mut self, node: Node) -> bool {
+    fn damage(&mut self, node: Node, how: Damage, within_quorum: bool) -> bool {
         let seed = self.world.plan().seed;
-        self.faults.wiped_node.is_none_or(|wiped| wiped == node)
-            && self.world.node_state_mut(node).storage.flip_synced_bit(seed, node)
+        let is_allowed = self.faults.wiped_node.is_none_or(|wiped| wiped == node)
+            && (!within_quorum || self.leaves_quorum_without(node));
+        let is_damaged = is_allowed && self.world.node_state_mut(node).storage.damage(how, seed, node);
+        if is_damaged {
+            self.world.record_fact(node, WorldFact::Damaged);
+        }
+        is_damaged
     }
 
     fn wipe(&mut self, node: Node) -> bool {

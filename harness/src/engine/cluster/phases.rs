@@ -101,7 +101,8 @@ impl<S: Server> Cluster<S> {
         self.record_healed();
         self.clients.stop_calling();
         let kind = self.world.plan().permanent_fault.map(|fault| fault.kind);
-        let is_stalled = kind == Some(PermanentFaultKind::StalledDisk);
+        let is_stalled =
+            matches!(kind, Some(PermanentFaultKind::StalledDisk | PermanentFaultKind::BrokenDisk));
         // Without facts nobody knows who leads: then a write must be answered by anyone.
         let begins_with_write = is_stalled || !S::SUPPORTS.facts;
         self.enter_phase(if begins_with_write { Phase::DiskProbe } else { Phase::Leader }, 0);

@@ -9,10 +9,10 @@ use crate::plan::{SimDuration, Target};
 /// Voters restart meanwhile: what they have promised the leader must outlive that. Sometimes clocks run at both ends of
 /// their bound.
 pub(super) fn add_restarts_inside_lease(episode: &mut EpisodeBuilder, frame: &Frame) {
-    if !frame.has_leases || episode.nodes < 3 || !episode.rng.chance_percent(60) {
+    if !frame.has_leases || episode.nodes < 3 {
         return;
     }
-    for _ in 0..episode.rng.in_range(2, 6) {
+    for _ in 0..episode.rng.in_range(1, 4) {
         episode.at = frame.time_percent(episode, 3, 92);
         let candidate = episode.rng.in_range(1, episode.nodes);
         let lasts = episode.random_timeout_percent(160, 260);
@@ -29,7 +29,7 @@ pub(super) fn add_restarts_inside_lease(episode: &mut EpisodeBuilder, frame: &Fr
             if restarts && episode.rng.chance_percent(60) {
                 let spread = episode.random_timeout_percent(0, 30);
                 let at = SimDuration(deaf.0 + spread.0);
-                // One that leads is not restarted: its lease would end.
+                // Mostly one that does not lead: the lease must go on.
                 let down = episode.rng.millis(1, 15);
                 let node = if episode.rng.chance_percent(70) { Target::Follower } else { from };
                 episode.add_fault(at, Crash { node, lasts: down });

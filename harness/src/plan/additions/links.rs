@@ -9,7 +9,7 @@ use crate::plan::{FaultKind, SimDuration, Target};
 
 /// Adds links that hold their messages, while the leader is replaced, or asked to hand over, or works on.
 pub(super) fn add_held_messages(episode: &mut EpisodeBuilder, frame: &Frame) {
-    if episode.nodes < 2 || !episode.rng.chance_percent(35) {
+    if episode.nodes < 2 {
         return;
     }
     for _ in 0..episode.rng.in_range(1, 3) {
@@ -82,7 +82,7 @@ fn demote_told_server(episode: &mut EpisodeBuilder, server: Target, at: SimDurat
 
 /// Adds times in which only some links work: see [`Topology`].
 pub(super) fn add_topologies(episode: &mut EpisodeBuilder, frame: &Frame) {
-    if episode.nodes < 3 || !episode.rng.chance_percent(20) {
+    if episode.nodes < 3 {
         return;
     }
     for _ in 0..episode.rng.in_range(1, 2) {
@@ -103,7 +103,7 @@ pub(super) fn add_topologies(episode: &mut EpisodeBuilder, frame: &Frame) {
 /// Adds links that flap: they work and do not work in turns, each time for less or more than a heartbeat or an election
 /// timeout.
 pub(super) fn add_flapping(episode: &mut EpisodeBuilder, frame: &Frame) {
-    if episode.nodes < 2 || !episode.rng.chance_percent(10) {
+    if episode.nodes < 2 {
         return;
     }
     let mut at = frame.time_percent(episode, 5, 85);

@@ -13,9 +13,6 @@ fn change(voters: Vec<Target>, learners: Vec<Target>, remove: Vec<Target>) -> Fa
 
 /// Adds transfers that begin as soon as a joint configuration is in force, if one ever is.
 pub(super) fn add_transfers_while_joint(episode: &mut EpisodeBuilder, frame: &Frame) {
-    if !episode.rng.chance_percent(25) {
-        return;
-    }
     for _ in 0..episode.rng.in_range(1, 4) {
         let at = frame.time_percent(episode, 0, 80);
         let to = episode.any_node();
@@ -26,7 +23,7 @@ pub(super) fn add_transfers_while_joint(episode: &mut EpisodeBuilder, frame: &Fr
 /// Adds orders to campaign that are late: one message to the target of a transfer is held, all others pass. The transfer
 /// fails, the target loses its vote or leaves, and then the order arrives.
 pub(super) fn add_late_orders(episode: &mut EpisodeBuilder, frame: &Frame) {
-    if episode.nodes < 2 || !episode.rng.chance_percent(12) {
+    if episode.nodes < 2 {
         return;
     }
     for _ in 0..episode.rng.in_range(1, 2) {
@@ -62,7 +59,7 @@ pub(super) fn add_late_orders(episode: &mut EpisodeBuilder, frame: &Frame) {
 /// Adds transfers to a server that cannot take over, because it is cut off, paused or behind a stalled disk; also while a
 /// joint configuration is in force: the transfer lasts until it fails.
 pub(super) fn add_transfers_that_fail(episode: &mut EpisodeBuilder, frame: &Frame) {
-    if episode.nodes < 2 || !episode.rng.chance_percent(15) {
+    if episode.nodes < 2 {
         return;
     }
     for _ in 0..episode.rng.in_range(1, 3) {
@@ -95,7 +92,7 @@ pub(super) fn add_transfers_that_fail(episode: &mut EpisodeBuilder, frame: &Fram
 /// Adds joint configurations of a group with itself, above all where the group is one server: both halves are the same.
 pub(super) fn add_changes_to_itself(episode: &mut EpisodeBuilder, frame: &Frame) {
     let is_single = frame.initial_voters == 1;
-    if !episode.rng.chance_percent(if is_single { 40 } else { 4 }) {
+    if !is_single && !episode.rng.chance_percent(10) {
         return;
     }
     for _ in 0..episode.rng.in_range(1, 2) {
@@ -115,9 +112,6 @@ pub(super) fn add_changes_to_itself(episode: &mut EpisodeBuilder, frame: &Frame)
 
 /// Adds faults of the servers that a change or a transfer concerns, while it goes on.
 pub(super) fn add_faults_with_aim(episode: &mut EpisodeBuilder, frame: &Frame) {
-    if !episode.rng.chance_percent(35) {
-        return;
-    }
     for _ in 0..episode.rng.in_range(1, 4) {
         let at = frame.time_percent(episode, 2, 92);
         let (trigger, target) = episode.rng.pick(&[
@@ -149,5 +143,34 @@ pub(super) fn add_faults_with_aim(episode: &mut EpisodeBuilder, frame: &Frame) {
             Some(trigger) => episode.add_fault_on(at, trigger, kind),
             None => episode.add_fault(at, kind),
         }
+    }
+}
+
+/// Adds whole replacements: one half of the servers becomes the group, and later the other half again, each time by one
+/// joint configuration. Learners and groups of even size come with it.
+pub(super) fn add_whole_replacements(episode: &mut EpisodeBuilder, frame: &Frame) {
+    if episode.nodes < 2 || frame.initial_voters == episode.nodes {
+        return;
+    }
+    let split = frame.initial_voters;
+    let old: Vec<Target> = (1..=split).map(Target::Node).collect();
+    let new: Vec<Target> = (split + 1..=episode.nodes).map(Target::Node).collect();
+    let mut at = frame.time_percent(episode, 3, 50);
+    for (voters, remove) in [(&new, &old), (&old, &new)] {
+        if episode.rng.chance_percent(50) {
+            episode.add_fault(at, change(vec![], voters.clone(), vec![]));
+            at = SimDuration(at.0 + episode.random_timeout_percent(50, 200).0);
+            if episode.rng.chance_percent(40) {
+                let side = vec![Target::Leader, Target::Learners];
+                let lasts = episode.random_timeout_percent(100, 300);
+                episode.add_fault(at, Partition { side, lasts });
+            }
+        }
+        // Repeated, as an operator would: the server that is asked may not lead.
+        for _ in 0..2 {
+            episode.add_fault(at, change(voters.clone(), vec![], remove.clone()));
+            at = SimDuration(at.0 + episode.random_timeout_percent(50, 250).0);
+        }
+        at = SimDuration(at.0 + episode.rng.millis(500, 5_000).0);
     }
 }

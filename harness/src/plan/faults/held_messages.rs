@@ -1,6 +1,6 @@
 //! Messages are held, and arrive late.
 
-use super::{Begun, End, FaultHost, FaultType, HoldRule, Release, Slot};
+use super::{Begun, End, FaultHost, FaultType, HoldRule, Release, Slot, is_default};
 use crate::plan::{SimDuration, Target};
 use invariants::Node;
 use std::fmt;
@@ -20,8 +20,10 @@ fault! {
         /// Whether they arrive in another order than they were sent.
         shuffled: bool = false => Slot::Flag,
         /// Whether only the first message is held, and later ones overtake it.
+        #[serde(skip_serializing_if = "is_default")]
         single: bool = false => Slot::Flag,
         /// Within which time they arrive once they are released; 0: all at once.
+        #[serde(skip_serializing_if = "SimDuration::is_zero")]
         spread: SimDuration = SimDuration(0) => Slot::Delay,
         /// What releases them earlier.
         until: Release = Release::Time => Slot::Release,

@@ -1,5 +1,6 @@
 //! What faults do to the simulated environment, and how they end.
 
+use super::Damage;
 use crate::plan::{OperatorCommand, Probability, SimDuration, Target};
 use invariants::Node;
 use std::convert::Infallible;
@@ -60,8 +61,13 @@ pub(crate) trait FaultHost {
     fn jump_clock(&mut self, node: Node, by: SimDuration);
     /// Moves a wall clock by so many milliseconds.
     fn jump_wall_clock(&mut self, node: Node, by: i64);
-    /// Flips a synced bit. Returns false if none may be flipped.
-    fn flip_bit(&mut self, node: Node) -> bool;
+    /// Lets a disk take so many more bytes; then syncs fail. Returns a number for this.
+    fn fill_disk(&mut self, node: Node, room: u64) -> u64;
+    /// Ends that. A server that stopped because of it restarts.
+    fn make_room(&mut self, node: Node, number: u64);
+    /// Damages synced bytes. `within_quorum`: only if a quorum of undamaged disks is left. Returns false if none may be
+    /// damaged.
+    fn damage(&mut self, node: Node, how: Damage, within_quorum: bool) -> bool;
     /// Empties a disk, once its server is down. Returns false if the cluster needs what is on it.
     fn wipe(&mut self, node: Node) -> bool;
 }

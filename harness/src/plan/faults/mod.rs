@@ -7,6 +7,7 @@
 #[macro_use]
 mod declare;
 mod host;
+mod damage;
 mod release;
 mod shape;
 mod slot;
@@ -31,15 +32,18 @@ mod leave;
 mod disk_error;
 mod wipe;
 mod topology;
+mod full_disk;
 
 pub use bit_rot::BitRot;
 pub use change::Change;
 pub use clock_jump::ClockJump;
 pub use clock_rate::ClockRate;
 pub use crash::Crash;
+pub use damage::Damage;
 pub use degraded_network::DegradedNetwork;
 pub use disk_error::DiskError;
 use fields::{FaultName, JumpBy, read_field};
+pub use full_disk::FullDisk;
 pub(crate) use held_messages::HeldLinks;
 pub use held_messages::HeldMessages;
 pub(crate) use host::{Begun, Down, FaultHost, HoldRule, NetworkDegradation, SyncErrors};
@@ -88,6 +92,7 @@ fault_kinds! {
     MidStepCrash,
     HeldMessages,
     Topology,
+    FullDisk,
 }
 
 fault_fields! {
@@ -119,6 +124,9 @@ fault_fields! {
     spread: SimDuration,
     shape: Shape,
     center: Target,
+    how: Damage,
+    room: u64,
+    within_quorum: bool,
 }
 
 /// One fault.
@@ -145,6 +153,11 @@ pub(crate) trait FaultData: Sized {
     fn read(fields: &mut FaultFields) -> Result<Self, String>;
     /// Its fields, each with its name and role.
     fn slots(&mut self) -> Vec<(&'static str, Slot<'_>)>;
+}
+
+/// Whether a field that was added later has its default: then it is not written, so that stored plans keep their text.
+fn is_default<T: Default + PartialEq>(field: &T) -> bool {
+    *field == T::default()
 }
 
 /// What a kind does.

@@ -1,6 +1,6 @@
 //! The roles of a fault's fields. Validation, shrinking and mutation work on roles and know no kinds.
 
-use super::{Release, Shape};
+use super::{Damage, Release, Shape};
 use crate::plan::{Probability, SimDuration, Target};
 
 /// A field of a fault by its role.
@@ -29,6 +29,10 @@ pub(crate) enum Slot<'a> {
     Flag(&'a mut bool),
     /// What ends it early.
     Release(&'a mut Release),
+    /// How synced bytes go bad.
+    Damage(&'a mut Damage),
+    /// How many bytes a disk still takes.
+    Bytes(&'a mut u64),
     /// Which links work.
     Shape(&'a mut Shape),
 }
@@ -53,6 +57,9 @@ impl Slot<'_> {
             Slot::Flag(flag) => return std::mem::take(flag),
             // No shape is weaker than another.
             Slot::Shape(_) => return false,
+            Slot::Damage(damage) => return std::mem::take(damage) != Damage::Bit,
+            Slot::Bytes(0) => return false,
+            Slot::Bytes(bytes) => *bytes /= 2,
             Slot::Release(release) => return std::mem::take(release) != Release::Time,
         }
         true

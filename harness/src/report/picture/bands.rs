@@ -12,6 +12,7 @@ const fn permanent_kind(kind: PermanentFaultKind) -> &'static str {
         PermanentFaultKind::InboundPartition => "inbound-partition",
         PermanentFaultKind::OutboundPartition => "outbound-partition",
         PermanentFaultKind::StalledDisk => "stalled-disk",
+        PermanentFaultKind::BrokenDisk => "broken-disk",
     }
 }
 

@@ -354,6 +354,7 @@ impl TimelineFormatter<'_> {
             Fact::Crashed => format!("n{node} crashes"),
             Fact::PowerLost => format!("n{node} loses power"),
             Fact::Wiped => format!("n{node} loses its disk"),
+            Fact::Damaged => format!("durable bytes of n{node} go bad"),
             Fact::Restarted | Fact::Quiet | Fact::Healed => String::new(),
             Fact::SessionLifetime { lifetime: 0 } => "sessions never expire".to_owned(),
             Fact::SessionLifetime { lifetime } => {

@@ -84,6 +84,7 @@ impl Relevance {
             | Fact::Crashed
             | Fact::PowerLost
             | Fact::Wiped
+            | Fact::Damaged
             | Fact::Started { .. } => true,
             Fact::Configured { index, .. } => *index > 0,
             Fact::Appended { index, .. } => is_recent(*index),

@@ -350,7 +350,7 @@ proptest! {
                     facts.clear();
                 }
                 Step::FlipBit => {
-                    let was_flipped = disk.flip_synced_bit(&mut rng);
+                    let was_flipped = disk.damage_synced_bytes(Damage::Bit, &mut rng);
                     let mut flipped = 0;
                     let mut can_flip = false;
                     for name in FILES {
@@ -496,14 +496,14 @@ fn loss_of_power_cancels_syncs_in_flight() {
 fn bits_flip_only_where_a_later_write_is_durable() {
     let mut disk = Disk::new();
     let mut rng = stream(0, "rot", [0; 2]);
-    assert!(!disk.flip_synced_bit(&mut rng), "an empty disk has no bit to flip");
+    assert!(!disk.damage_synced_bytes(Damage::Bit, &mut rng), "an empty disk has no bit to flip");
     for round in 0..3 {
         disk.append("log", |file| file.extend_from_slice(&[0; 10]));
         let sync = disk.begin_sync();
-        assert_eq!(disk.flip_synced_bit(&mut rng), round > 1);
+        assert_eq!(disk.damage_synced_bytes(Damage::Bit, &mut rng), round > 1);
         disk.end_sync(sync, |_| {});
         assert_eq!(
-            disk.flip_synced_bit(&mut rng),
+            disk.damage_synced_bytes(Damage::Bit, &mut rng),
             round > 0,
             "the newest durable record guards those before it"
         );
@@ -559,7 +559,7 @@ fn files_with_flips(disk: &Disk) -> BTreeSet<FileName> {
     let mut files = BTreeSet::new();
     for seed in 0..100 {
         let mut flipped = disk.clone();
-        if flipped.flip_synced_bit(&mut stream(seed, "rot", [0; 2])) {
+        if flipped.damage_synced_bytes(Damage::Bit, &mut stream(seed, "rot", [0; 2])) {
             files.extend(FILES.into_iter().filter(|file| flipped.read(file) != disk.read(file)));
         }
     }
@@ -589,7 +589,7 @@ fn bits_flip_in_each_guarded_file_however_short() {
     // Nothing guards the newest batch of the log itself.
     for seed in 0..200 {
         let mut flipped = disk.clone();
-        flipped.flip_synced_bit(&mut stream(seed, "rot", [0; 2]));
+        flipped.damage_synced_bytes(Damage::Bit, &mut stream(seed, "rot", [0; 2]));
         assert_eq!(flipped.read("log")[1_000..], disk.read("log")[1_000..]);
     }
     // Nothing guards what was written anew.
@@ -597,4 +597,34 @@ fn bits_flip_in_each_guarded_file_however_short() {
     disk.append("state", |bytes| bytes.push(5));
     synced(&mut disk);
     assert_eq!(files_with_flips(&disk), BTreeSet::from(["log", "new"]));
+}
+
+/// Each kind of damage changes guarded bytes only, and says truly whether it did.
+#[test]
+fn damage_stays_within_what_something_durable_guards() {
+    for how in [Damage::Bit, Damage::LostWrite, Damage::MisdirectedWrite, Damage::Sector] {
+        let mut changed = 0;
+        for seed in 0..200 {
+            let mut disk = Disk::new();
+            for byte in 1..=3 {
+                disk.append("log", |bytes| bytes.extend((0..700).map(|place| byte ^ place as u8)));
+                let sync = disk.begin_sync();
+                disk.end_sync(sync, |_| {});
+            }
+            let before = disk.read("log").to_vec();
+            let is_damaged = disk.damage_synced_bytes(how, &mut stream(seed, "rot", [0; 2]));
+            assert_eq!(is_damaged, disk.read("log") != before, "{how:?}, seed {seed}");
+            assert_eq!(
+                disk.read("log")[1_400..],
+                before[1_400..],
+                "{how:?}: nothing guards the newest batch"
+            );
+            let hit: Vec<usize> =
+                (0..1_400).filter(|place| disk.read("log")[*place] != before[*place]).collect();
+            let sectors: BTreeSet<usize> = hit.iter().map(|place| place / SECTOR as usize).collect();
+            assert!(sectors.len() <= 1, "{how:?} strikes one sector");
+            changed += u64::from(is_damaged);
+        }
+        assert!(changed > 150, "{how:?} changes the bytes of {changed} disks of 200");
+    }
 }
