@@ -324,6 +324,8 @@ impl Raft {
         let known = commit_index.min(verified);
         if known > self.commit_index || known < self.commit_index && self.bug(Bug::CommitIndexRegress) {
             self.commit_index = known;
+            // Late entries have made the snapshot superfluous that was being received: no more of it comes.
+            self.incoming.take_if(|incoming| incoming.last.index <= known);
         }
         // Entries that were not compared are not acknowledged, however long this log is.
         let reports_last = last > match_index && self.bug(Bug::AckReportsOwnLastIndex);
