@@ -260,6 +260,7 @@ impl Table {
     }
 
     /// The violated properties, each once, in the order of their first violation.
+    #[cfg(feature = "bugs")]
     pub(crate) fn violated(&self) -> Vec<&'static str> {
         let mut properties = Vec::new();
         for violation in &self.checker.violations {
@@ -278,6 +279,7 @@ impl Table {
 
     /// Reports a violation of liveness with the text `otherwise` unless `has_progress`. To be called after enough time and
     /// deliveries.
+    #[cfg(feature = "bugs")]
     pub(crate) fn require_progress(&mut self, has_progress: bool, otherwise: &str) {
         if !has_progress {
             self.checker.report("liveness", otherwise.to_owned());
