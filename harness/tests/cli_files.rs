@@ -249,7 +249,7 @@ fn unwritable_plans_are_reported() {
 fn an_unwritable_shrunk_plan_is_printed_to_standard_output() {
     let sandbox = Sandbox::new();
     // The folder is replaced by a file during shrinking, which takes much longer than its start.
-    let line = "shrink --seed 40 --bug snapshot-transfer-never-retried --jobs 1 --out out/deeper";
+    let line = "shrink --seed 51 --bug snapshot-transfer-never-retried --jobs 1 --out out/deeper";
     let mut running = Running::start(sandbox.command(line));
     running.wait_for_signal_handlers();
     sandbox.file("out", "");

@@ -269,12 +269,18 @@ fn the_next_night_replays_what_a_night_has_collected() {
         sandbox.run(&format!("sweep --seeds 0..60 {bug} --shard {part}/2 --out night-{part}"));
     }
     let merged = sandbox.run("merge --json --corpus corpus --out sum night-1 night-2");
-    let rare = object(&merged)["rare"].as_array().unwrap().len();
-    assert!(rare > 0, "some milestone is rare in 60 seeds");
+    let merged_object = object(&merged);
+    let rare: Vec<&str> =
+        merged_object["rare"].as_array().unwrap().iter().map(|rare| rare["name"].as_str().unwrap()).collect();
     let names = fs::read_dir(sandbox.path().join("corpus")).unwrap().map(|entry| entry.unwrap().file_name());
     let names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
     let count = |prefix: &str| names.iter().filter(|name| name.starts_with(prefix)).count();
-    assert!(count("failure-") > 0 && count("rare-milestone-") >= rare, "{names:?}");
+    assert!(count("failure-") > 0 && count("rare-milestone-") > 0 && count("rare-line-") > 0, "{names:?}");
+    for name in rare {
+        let plans =
+            count(&format!("rare-milestone-{name}-seed-")) + count(&format!("rare-line-{name}-seed-"));
+        assert!(plans > 0, "{name} has no plan in {names:?}");
+    }
     assert_eq!(count("failure-"), object(&merged)["groups"].as_array().unwrap().len());
 
     // Seeds that pass: only the corpus fails.

@@ -210,8 +210,8 @@ impl PlanProfile {
     }
 }
 
-#[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test reads the documentation")]
+#[cfg(test)]
 mod tests {
     use super::{PROFILES, PlanProfile, Theme};
     use crate::plan::generate::generate_in;

@@ -139,7 +139,7 @@ pub(crate) fn plan_with_faults(seed: u64) -> Plan {
                 lasts: lasts(300),
             },
         ),
-        fault(2_280, None, Topology { shape: Shape::Chain, center: Target::NextLeader, lasts: lasts(150) }),
+        fault(2_280, None, Topology { shape: Shape::Chain, center: node(3), lasts: lasts(150) }),
         fault(2_290, None, FullDisk { node: Target::SlowestDisk, room: 100, lasts: lasts(60) }),
         fault(2_300, None, Wipe { node: node(2), lasts: lasts(100) }),
     ];

@@ -6,8 +6,8 @@
 
 #[macro_use]
 mod declare;
-mod host;
 mod damage;
+mod host;
 mod release;
 mod shape;
 mod slot;
