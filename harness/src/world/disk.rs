@@ -23,7 +23,7 @@
 //! takes them for clean. No later sync makes them durable, and a loss of power removes them. Only bytes that are
 //! written again become durable ([`Disk::write_again`]).
 //!
-//! Synced bytes may go bad without a word: a bit, a lost write, a misdirected one, a sector ([`Disk::damage_synced_bytes`]).
+//! Synced bytes may go bad without a word: a bit, a lost write, a misdirected one, a sector (`Disk::damage_synced_bytes`).
 //!
 //! Not modelled: sectors that mix synced bytes with garbage at a loss of power; and a file whose creation is lost, except
 //! after a lost name change.
