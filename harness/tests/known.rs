@@ -130,7 +130,7 @@ fn the_feature_that_causes_a_case_is_left_out() {
     let message = sandbox.run(&format!("sweep --seeds 30 {bug} --out night --resume"));
     let message = String::from_utf8(message.stderr).unwrap();
     assert!(
-        message.contains("plans without drifting-leases, and this command about seeds 0..60"),
+        message.contains("plans without drifting-leases, and this command about seeds 0..30"),
         "{message}"
     );
     assert_eq!(sandbox.run(&format!("{line} --resume")).status.code(), Some(0));

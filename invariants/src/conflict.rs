@@ -113,10 +113,10 @@ evidence! {
             upto = AckedUpTo(*acked);
         CountedNotDurable = "counted-not-durable" { node: Node, term: Term, follower: Node, entry: LogId }
             "n{node} leads term {term} and counts n{follower} up to {entry}, which was never durable there";
-        RepairTakesMessages = "repair-takes-messages" {
-            node: Node, term: Term, follower: Node, messages: u64, missing: u64,
+        RepairTakesRounds = "repair-takes-rounds" {
+            node: Node, term: Term, follower: Node, rounds: u64, missing: u64,
         }
-            "n{node} leads term {term} and sends entries to n{follower} in {messages} messages, although only {missing} entries were \
+            "n{node} leads term {term} and sends entries to n{follower} in {rounds} rounds, although only {missing} entries were \
              missing or in conflict there";
         RepairTakesEntries = "repair-takes-entries" {
             node: Node, term: Term, follower: Node, entries: u64, missing: u64,

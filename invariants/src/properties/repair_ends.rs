@@ -2,19 +2,21 @@
 //! lacks.
 //!
 //! *Source*: Raft paper, 5.3 (a rejection moves `nextIndex` back until the logs agree, "after which the follower's log is
-//! consistent with the leader's") and 7. *Facts*: `Healed`, `EntriesSent`, `ChunkSent`; `Leads`, `Appended`, `Truncated`,
-//! `SnapshotInstalled`, `Started`.
+//! consistent with the leader's") and 7. *Facts*: `Healed`, `EntriesSent`, `ChunkSent`; `Acknowledged`, `Voted`, `Answered`;
+//! `Leads`, `Appended`, `Truncated`, `SnapshotInstalled`, `Started`.
 //!
 //! *Check*: from `Healed` on, for each leadership, follower and incarnation of the follower, where *missing* are the entries
 //! of the leader that the follower lacks and those of the follower in conflict with them, at the first message, and what the
 //! leader has appended since:
 //!
-//! - the messages with entries are at most missing + 10;
+//! - the rounds are at most missing + 10, where a round is a message with entries, with all that follow it until the follower
+//!   has answered the leader;
 //! - the entries in them are at most 3 times missing, plus 10 messages of the largest size so far;
 //! - for each snapshot, the bytes sent are at most 3 times its size.
 //!
-//! Allowed: the repetition of what was in flight when the faults ended, and of a message whose answer takes longer than a
-//! heartbeat interval.
+//! Allowed: the repetition of a message whose answer takes longer than a heartbeat interval, and of a window of messages that a
+//! late rejection makes the leader send again. `Healed` is to be stated when what was in flight or held has arrived, because
+//! each late rejection is answered by a round.
 //!
 //! *Blind spots*: messages without entries; entries are counted, not their bytes; a leader that changes its snapshot each
 //! time before the transfer ends. Not checked where links lose or reorder messages.
@@ -24,8 +26,8 @@ use crate::conflict::Conflict;
 use crate::fact::{Index, LogId, Node, Term};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Messages with entries beyond those that are needed.
-const SPARE_MESSAGES: u64 = 10;
+/// Rounds, or messages of the largest size, beyond those that are needed.
+const SPARE: u64 = 10;
 /// How often everything that is missing may be sent.
 const MOST_COPIES: u64 = 3;
 
@@ -49,7 +51,9 @@ struct Repair {
     missing: u64,
     /// The end of the leader's log then.
     last: Index,
-    messages: u64,
+    rounds: u64,
+    /// The number of the fact that stated the follower's last answer when the newest round began.
+    answer: u64,
     entries: u64,
     /// The most entries in one message.
     largest: u64,
@@ -84,18 +88,21 @@ impl RepairEnds {
         sent: u64,
     ) -> CheckResult {
         let Some(repair) = self.repair(context, term, follower) else { return Ok(()) };
-        repair.messages += 1;
+        let answer = context.cluster.server(follower).map_or(0, |server| server.answers.last(term));
+        if repair.rounds == 0 || repair.answer != answer {
+            (repair.rounds, repair.answer) = (repair.rounds + 1, answer);
+        }
         repair.entries = repair.entries.saturating_add(sent);
         repair.largest = repair.largest.max(sent);
-        let Repair { messages, entries, largest, .. } = *repair;
+        let Repair { rounds, entries, largest, .. } = *repair;
         let missing = repair.missing.saturating_add(context.node.last_index().saturating_sub(repair.last));
         self.checks += 1;
         let node = context.node.id;
-        if messages > missing.saturating_add(SPARE_MESSAGES) {
-            let conflict = Conflict::RepairTakesMessages { node, term, follower, messages, missing };
+        if rounds > missing.saturating_add(SPARE) {
+            let conflict = Conflict::RepairTakesRounds { node, term, follower, rounds, missing };
             return context.violation(Self::NAME, None, conflict);
         }
-        let spare = largest.saturating_mul(SPARE_MESSAGES);
+        let spare = largest.saturating_mul(SPARE);
         if entries > missing.saturating_mul(MOST_COPIES).saturating_add(spare) {
             let conflict = Conflict::RepairTakesEntries { node, term, follower, entries, missing };
             return context.violation(Self::NAME, None, conflict);
@@ -140,7 +147,8 @@ impl RepairEnds {
                 incarnation: server.incarnation,
                 missing: (last - common).saturating_add(theirs - common),
                 last,
-                messages: 0,
+                rounds: 0,
+                answer: 0,
                 entries: 0,
                 largest: 0,
                 snapshot: LogId::default(),

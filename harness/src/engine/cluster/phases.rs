@@ -98,7 +98,6 @@ impl<S: Server> Cluster<S> {
         self.world.trace(0, || TraceEvent::HealedPhaseBegins);
         self.heal();
         self.apply_permanent_fault();
-        self.record_healed();
         self.clients.stop_calling();
         let kind = self.world.plan().permanent_fault.map(|fault| fault.kind);
         let is_stalled =
@@ -108,12 +107,14 @@ impl<S: Server> Cluster<S> {
         self.enter_phase(if begins_with_write { Phase::DiskProbe } else { Phase::Leader }, 0);
     }
 
-    /// States for each server that can take part that its links and its disk work, unless links lose or reorder messages:
-    /// then a repair may take long.
-    fn record_healed(&mut self) {
+    /// States for each server that can take part that its links and its disk work: one largest election timeout after the
+    /// faults, when what was in flight or held has arrived. Not where links lose or reorder messages: then a repair may take
+    /// long.
+    fn record_healed_when_due(&mut self) {
+        let due = self.world.plan().fault_phase.0.saturating_add(self.largest_timeout());
         let network = &self.world.plan().network;
         let works = (network.loss, network.reordering) == (Probability(0), Probability(0));
-        if !works || !S::SUPPORTS.sent_entries {
+        if self.world.now() < due || !works || !S::SUPPORTS.sent_entries {
             return;
         }
         self.world.is_healed = true;
@@ -132,6 +133,9 @@ impl<S: Server> Cluster<S> {
     pub(super) fn check_liveness(&mut self) {
         if !self.pending_controls.is_empty() {
             return;
+        }
+        if !self.world.is_healed {
+            self.record_healed_when_due();
         }
         let holds = match self.phase {
             Phase::Faults => false,
