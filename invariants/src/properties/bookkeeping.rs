@@ -4,11 +4,12 @@
 //! *Source*: no section of the paper says it; what is kept for good adds up until the memory is full, and a leader that
 //! tracks others than its members counts or serves the wrong ones. *Facts*: `Kept`; `Configured`, `Leads`.
 //!
-//! *Check*: in a quiet time in which all members agree and no client or operator asks for anything, what a server keeps at
+//! *Check*: in a quiet time in which all members agree and no client or operator asks for anything, what a member keeps at
 //! each of several moments is nothing. A leader tracks the other members of the configuration in force, each once.
 //!
 //! Allowed: anything that is kept at some moments only, such as the answer to a heartbeat that waits for the write of a
-//! snapshot; a server that does not lead and tracks nothing; a snapshot that is being sent to a member that is down.
+//! snapshot; a server that does not lead and tracks nothing; a snapshot that is being sent to a member that is down; what a server
+//! outside the group keeps, which is not told that a transfer has ended.
 //!
 //! *Blind spots*: what a server does not report; sessions, logs and snapshots, which the state machine and compaction
 //! decide; timers, of which a server of this harness has one.

@@ -40,7 +40,8 @@ impl Cluster {
 
 pub(crate) fn a_leader_sends_entries_again_and_again() -> Violation {
     let mut cluster = Cluster::with_missing(4);
-    cluster.sends_in_rounds(1, 1, 3, 15);
+    cluster.sends_in_rounds(1, 1, 3, 14);
+    cluster.sends(1, 1, 3, 1, 1);
     cluster.violates(PROPERTY)
 }
 

@@ -182,7 +182,12 @@ impl<S: Server> Cluster<S> {
         match self.find_unanswered() {
             Some((cause, evidence)) => self.fail_liveness(cause, evidence),
             None => {
-                let quiet = self.record_quiet();
+                let mut quiet = self.record_quiet();
+                // A server outside the group is not told when what it waits for has ended.
+                let leader = self.participating_leader();
+                let members: Vec<Node> =
+                    leader.into_iter().flat_map(|leader| self.group_members(leader)).collect();
+                quiet.retain(|node| members.contains(node));
                 self.begin_samples(quiet, QUIET_TIMEOUTS.saturating_mul(self.largest_timeout()));
                 self.enter_phase(Phase::Quiet(self.world.observer.counts.leader_changes), 0);
             }
