@@ -6,7 +6,7 @@ use harness::findings::case::Case;
 use harness::findings::refresh;
 use harness::outcome::{Options, RunRecord};
 use harness::plan::Plan;
-use harness::server::{Arrival, Catalogue, Host, LocalTime, Server};
+use harness::server::{Arrival, Bookkeeping, Catalogue, Host, LocalTime, Server};
 use harness::systems::BUILT_IN;
 use harness::systems::raft_core::RaftServer;
 use rand::RngCore;
@@ -46,6 +46,10 @@ impl Server for ChangedServer {
 
     fn is_heartbeat(message: &Message) -> bool {
         RaftServer::is_heartbeat(message)
+    }
+
+    fn bookkeeping(&self) -> Option<Bookkeeping> {
+        self.0.bookkeeping()
     }
 }
 
