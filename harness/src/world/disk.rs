@@ -100,6 +100,8 @@ struct UnsyncedWrite {
     number: u64,
     change: WriteKind,
     state: WriteState,
+    /// The newest write that has written its bytes once more; 0 if none has.
+    rewritten: u64,
 }
 
 /// How far a write has come that is kept because it, or one before it, is not durable.
@@ -203,8 +205,11 @@ impl Disk {
         for write in file.unsynced.iter_mut().rev() {
             match write.change {
                 WriteKind::Append { at, .. } => {
-                    if write.state == WriteState::Dropped && end as u64 > from {
-                        (write.number, write.state) = (number, WriteState::Dirty);
+                    match write.state {
+                        _ if end as u64 <= from => {}
+                        WriteState::Dropped => (write.number, write.state) = (number, WriteState::Dirty),
+                        WriteState::Dirty => write.rewritten = number,
+                        WriteState::Durable => {}
                     }
                     end = at;
                 }
@@ -330,7 +335,8 @@ impl Disk {
         }
     }
 
-    /// A sync fails, and what it covered is dropped: reads still show it, and no later sync makes it durable.
+    /// A sync fails, and what it covered is dropped: reads still show it, and no later sync makes it durable. What was written
+    /// once more since the sync began is not dropped: it waits for a later sync.
     pub(crate) fn drop_writes(&mut self, ticket: SyncTicket) {
         if ticket.0 < self.last_power_loss {
             return;
@@ -340,7 +346,11 @@ impl Disk {
             for write in covered.filter(|write| write.state == WriteState::Dirty) {
                 // The length of a file is in the journal, like its name.
                 if matches!(write.change, WriteKind::Append { .. }) {
-                    (write.state, file.is_patchy) = (WriteState::Dropped, true);
+                    file.is_patchy = true;
+                    match write.rewritten > ticket.0 {
+                        true => write.number = write.rewritten,
+                        false => write.state = WriteState::Dropped,
+                    }
                 }
             }
         }
@@ -482,7 +492,7 @@ impl Disk {
 
 impl File {
     fn push_write(&mut self, number: u64, change: WriteKind) {
-        self.unsynced.push_back(UnsyncedWrite { number, change, state: WriteState::Dirty });
+        self.unsynced.push_back(UnsyncedWrite { number, change, state: WriteState::Dirty, rewritten: 0 });
     }
 
     /// Marks all writes up to `durable` as durable; `newest` is the newest write of any file. Returns the

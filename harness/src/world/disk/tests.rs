@@ -443,6 +443,27 @@ fn what_a_failed_sync_dropped_is_shown_and_never_durable_unless_written_again() 
     }
 }
 
+/// The sync of a server that has crashed fails after the next incarnation has written all again.
+#[test]
+fn a_failed_sync_does_not_drop_what_was_written_again_since_it_began() {
+    for begins_before in [true, false] {
+        let mut disk = Disk::new();
+        let mut stated = Vec::new();
+        disk.append("log", |file| file.extend([1; 4]));
+        disk.attach(saved(1));
+        let before = disk.begin_sync();
+        disk.write_again("log", 0);
+        let after = disk.begin_sync();
+        disk.drop_writes(if begins_before { before } else { after });
+        let last = disk.begin_sync();
+        disk.end_sync(last, |fact| stated.push(fact));
+        disk.lose_power(&mut stream(1, "rewritten", [0; 2]));
+        let left: &[u8] = if begins_before { &[1; 4] } else { &[0; 4] };
+        let facts: &[DiskFact] = if begins_before { &[saved(1)] } else { &[] };
+        assert_eq!((&disk.read("log")[..], &stated[..]), (left, facts), "{begins_before}");
+    }
+}
+
 #[test]
 fn nothing_after_the_cut_of_a_step_is_on_the_disk() {
     for effects in 0..4 {
