@@ -460,7 +460,7 @@ fn a_failed_sync_does_not_drop_what_was_written_again_since_it_began() {
         disk.lose_power(&mut stream(1, "rewritten", [0; 2]));
         let left: &[u8] = if begins_before { &[1; 4] } else { &[] };
         let facts: &[DiskFact] = if begins_before { &[saved(1)] } else { &[] };
-        assert_eq!((&disk.read("log")[..], &stated[..]), (left, facts), "{begins_before}");
+        assert_eq!((disk.read("log"), &stated[..]), (left, facts), "{begins_before}");
     }
 }
 
