@@ -99,7 +99,7 @@ impl Server for Idle {
         let Arrival::Operator { request, .. } = arrival else { return };
         let response = match self.replies {
             OperatorReplies::Done => OperatorResponse::Done,
-            OperatorReplies::Rejected => OperatorResponse::Rejected("it does nothing".to_owned()),
+            OperatorReplies::Rejected => OperatorResponse::rejected("it does nothing"),
             OperatorReplies::Unknown => OperatorResponse::Unknown,
             OperatorReplies::Never | OperatorReplies::NeverAsked => return,
         };

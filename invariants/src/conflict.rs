@@ -3,7 +3,8 @@
 
 use crate::evidence::{evidence, phrases};
 use crate::fact::{
-    Configuration, ConfigurationError, Digest, Index, LogId, Node, RequestId, SessionEnd, Term,
+    Configuration, ConfigurationError, Digest, Index, LogId, Node, RejectionReason, RequestId, SessionEnd,
+    Term,
 };
 use serde::Serialize;
 use std::fmt;
@@ -45,6 +46,8 @@ evidence! {
         HintedItself = "hinted-itself" { node: Node, term: Option<Term> }
             "n{node} sends a client to itself in {at}, which it does not lead",
             at = HintTerm(*term);
+        FalseReason = "false-reason" { node: Node, reason: RejectionReason, flaw: ReasonFlaw }
+            "n{node} rejects an operator's command because {reason}, but {flaw}";
 
         // Logs.
         LeaderTruncated = "leader-truncated" { node: Node, term: Term, last: LogId, after: Index }
@@ -392,6 +395,57 @@ impl fmt::Display for OrderFlaw {
                     "since the order of the leader of term {term} it has campaigned in term {campaigned}"
                 )
             }
+        }
+    }
+}
+
+/// Why the reason of a rejection is false.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReasonFlaw {
+    /// The server leads.
+    Leads {
+        /// The term that it leads.
+        term: Term,
+    },
+    /// The configuration in force is not joint, and its entry is committed.
+    NonePending {
+        /// The index of the entry.
+        index: Index,
+    },
+    /// The leader has committed an entry of its own term.
+    Committed {
+        /// The term.
+        term: Term,
+        /// The last entry that it knows to be committed.
+        entry: LogId,
+    },
+    /// Each server that would become a voter is one already, or has the whole log.
+    CaughtUp {
+        /// The end of the leader's log.
+        last: Index,
+    },
+    /// Each server that the command names is another voter.
+    Votes {
+        /// The configuration in force.
+        configuration: Configuration,
+    },
+}
+
+impl fmt::Display for ReasonFlaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReasonFlaw::Leads { term } => write!(f, "it leads term {term}"),
+            ReasonFlaw::NonePending { index } => {
+                write!(f, "the last configuration, at {index}, is committed, and it is not joint")
+            }
+            ReasonFlaw::Committed { term, entry } => {
+                write!(f, "it leads term {term}, and knows {entry} to be committed")
+            }
+            ReasonFlaw::CaughtUp { last } => {
+                write!(f, "each of them votes already, or is counted up to {last}, where the leader's log ends")
+            }
+            ReasonFlaw::Votes { configuration } => write!(f, "each of them votes in {configuration}"),
         }
     }
 }

@@ -72,13 +72,13 @@ pub mod formats;
 
 pub use checker::{Checker, UnknownProperty};
 pub use conflict::{
-    CommittedInstead, ConfigurationStep, Conflict, NodeList, OutsiderReason, SnapshotStep, StateStep,
+    CommittedInstead, ConfigurationStep, Conflict, NodeList, OutsiderReason, ReasonFlaw, SnapshotStep, StateStep,
     Truncation, Write,
 };
 pub use contract::{ConfigurationSteps, Contract, TakesEffect};
 pub use fact::{
     ClientFact, ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfigurationError, ConfirmedBy,
-    Digest, DiskFact, Fact, Index, LogId, Node, Observed, RequestId, ServerFact, SessionEnd, SessionOutcome,
+    Digest, DiskFact, Fact, Index, LogId, Node, Observed, RejectionReason, RequestId, ServerFact, SessionEnd, SessionOutcome,
     SessionUse, Term, Time, WorldFact,
 };
 pub use former_names::{

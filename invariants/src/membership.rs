@@ -174,6 +174,13 @@ impl PossibleConfigurations {
         }
     }
 
+    /// Whether a joint phase may be in force that ends only by [`ConfChange::Leave`].
+    #[must_use]
+    pub fn may_wait_for_leave(&self) -> bool {
+        let waits = |possible: &PossibleConfiguration| possible.is_joint() && !possible.auto_leave;
+        self.overflow_members.is_some() || self.possible.iter().any(waits)
+    }
+
     /// The configurations that may be in force, in the form that facts use.
     #[must_use]
     pub fn configurations(&self) -> Vec<Configuration> {

@@ -11,7 +11,7 @@ use invariants::linearizability::{
 };
 use invariants::{
     ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfirmedBy, Digest, Fact, LogId, Observed,
-    RequestId, SessionOutcome, SessionUse,
+    RejectionReason, RequestId, SessionOutcome, SessionUse,
 };
 use proptest::prelude::*;
 use std::fmt::Write;
@@ -88,6 +88,18 @@ fn fact() -> impl Strategy<Value = Fact> {
         number().prop_map(|term| Fact::CampaignedByOrder { term }),
         number().prop_map(|leader| Fact::Redirected { leader }),
         Just(Fact::Healed),
+        (
+            proptest::sample::select(vec![
+                RejectionReason::NotLeader,
+                RejectionReason::ChangePending,
+                RejectionReason::NotCaughtUp,
+                RejectionReason::UnknownServer,
+                RejectionReason::NoOwnCommit,
+                RejectionReason::Other,
+            ]),
+            prop::collection::vec(number(), 0..4)
+        )
+            .prop_map(|(reason, servers)| Fact::CommandRejected { reason, servers }),
         (number(), number(), number(), prop::collection::vec(number(), 0..4)).prop_map(
             |(requests, promises, parts, followers)| Fact::Kept { requests, promises, parts, followers }
         ),

@@ -5,7 +5,8 @@
 
 use invariants::{Checker, Milestone};
 use invariants::{
-    Configuration, ConfirmedBy, Digest, Fact, LogId, Node, Observed, RequestId, SessionOutcome, SessionUse,
+    Configuration, ConfirmedBy, Digest, Fact, LogId, Node, Observed, RejectionReason, RequestId,
+    SessionOutcome, SessionUse,
 };
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,7 @@ fn stream(nodes: Node) -> Vec<Observed> {
         record(node, Fact::Answered { term: node });
         record(node, Fact::ToldToCampaign { term: node, leader: None });
         record(node, Fact::Redirected { leader: node + 1 });
+        record(node, Fact::CommandRejected { reason: RejectionReason::NotLeader, servers: vec![node] });
         record(node, Fact::Healed);
         record(node, Fact::Kept { requests: 0, promises: 0, parts: 0, followers: vec![] });
         record(node, Fact::EntriesSent { term: node, follower: 1, entries: 1 });
@@ -157,6 +159,7 @@ fn a_huge_number_allocates_no_memory() {
             Fact::ToldToCampaign { term: number, leader: Some(number) },
             Fact::CampaignedByOrder { term: number },
             Fact::Redirected { leader: number },
+            Fact::CommandRejected { reason: RejectionReason::NotCaughtUp, servers: vec![number] },
             Fact::Healed,
             Fact::Kept { requests: 0, promises: 0, parts: 0, followers: vec![number] },
             Fact::EntriesSent { term: number, follower: number, entries: number },

@@ -2,7 +2,7 @@
 
 use invariants::{
     Checker, ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfirmedBy, Digest, Fact, LogId,
-    Observed, PROPERTIES, RequestId, SessionOutcome, SessionUse,
+    Observed, PROPERTIES, RejectionReason, RequestId, SessionOutcome, SessionUse,
 };
 use proptest::prelude::*;
 
@@ -25,7 +25,7 @@ fn session_use(x: u64, y: u64, z: u64) -> Option<SessionUse> {
 }
 
 fn fact() -> impl Strategy<Value = Fact> {
-    (0..43u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
+    (0..44u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
         let request = RequestId { session: y, sequence: z };
         let last = LogId { index: x, term: y };
         let configuration = Box::new(Configuration {
@@ -103,6 +103,17 @@ fn fact() -> impl Strategy<Value = Fact> {
             41 => Fact::Kept { requests: x / 2, promises: 0, parts: 0, followers: vec![y, z] },
             39 => Fact::EntriesSent { term: x, follower: y, entries: z },
             40 => Fact::ChunkSent { term: x, follower: y, last, bytes: z, size: x },
+            42 => {
+                let reasons = [
+                    RejectionReason::NotLeader,
+                    RejectionReason::ChangePending,
+                    RejectionReason::NotCaughtUp,
+                    RejectionReason::UnknownServer,
+                    RejectionReason::NoOwnCommit,
+                ];
+                let servers = if yes { vec![y, z] } else { vec![] };
+                Fact::CommandRejected { reason: reasons[x as usize % 5], servers }
+            }
             31 => Fact::ReadArrived { read: RequestId { session: y, sequence: y } },
             _ => Fact::SavedSnapshot { base: LogId { index: z, term: y }, last },
         }

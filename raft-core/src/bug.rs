@@ -597,5 +597,11 @@ bugs! {
             first: "bookkeeping",
             consequence: "a server that was to be switched off gets all entries, and costs the leader memory until the next election",
         }
+        LearnerNeverCaughtUp {
+            id: "M11", name: "learner-never-caught-up", at: "change.rs, thesis 4.2.1",
+            breaks: "A learner that is to be promoted counts as if it had no entry",
+            first: "rejection-reasons",
+            consequence: "in a group with a long log no learner can be promoted: a server that is lost cannot be replaced",
+        }
     }
 }

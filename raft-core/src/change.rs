@@ -49,7 +49,8 @@ impl Raft {
         let new_voters = configuration.voters.iter().filter(|&&node| !self.configuration().is_voter(node));
         for &node in new_voters.filter(|&&node| node != self.config.id) {
             let match_index = self.match_index(node).unwrap_or(Index(0));
-            if self.log.last().index.0 - match_index.0 > self.config.max_promotion_lag {
+            let lags = |has: Index| self.log.last().index.0 - has.0 > self.config.max_promotion_lag;
+            if lags(match_index) || (lags(Index(0)) && self.bug(Bug::LearnerNeverCaughtUp)) {
                 return Err(Rejection::LearnerTooFarBehind);
             }
         }

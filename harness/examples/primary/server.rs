@@ -104,7 +104,7 @@ impl Server for Primary {
             Arrival::Operator { request, .. } => {
                 host.respond_to_operator(
                     request,
-                    &OperatorResponse::Rejected("there is no group".to_owned()),
+                    &OperatorResponse::rejected("there is no group"),
                 );
             }
             Arrival::Timer | Arrival::Message { .. } | Arrival::Synced(_) | Arrival::SyncFailed(_) => {}

@@ -1,7 +1,7 @@
 //! What went wrong, as data. It becomes text only where it is shown.
 
 use super::run_progress::RunPosition;
-use crate::plan::SimDuration;
+use crate::plan::{MembershipOp, OperatorCommand, SimDuration};
 use invariants::linearizability::{Explanation, StreamViolation};
 use invariants::{
     Fact, Index, Node, Operation, Position, RequestId, Response, Time, Violation, WitnessFailure,
@@ -80,13 +80,26 @@ pub enum FailureCause {
         condition: Condition,
         /// How many largest election timeouts it may take.
         timeouts: u64,
-        /// Who lags, for [`Condition::Convergence`].
+        /// Who lags, for [`Condition::Convergence`] and [`Condition::Agreement`].
         lag: Option<Lag>,
     },
     /// Leadership changes although nothing happens.
     Unstable {
         /// How often.
         changes: u64,
+    },
+    /// An operator does not get what it asks for.
+    OperatorWaits {
+        /// What it asks for.
+        command: OperatorCommand,
+        /// How many largest election timeouts it may take.
+        timeouts: u64,
+        /// Simulated time when it asked first.
+        since: SimDuration,
+        /// How often it has asked.
+        times: usize,
+        /// The last rejections, in the words of the system.
+        rejections: Vec<String>,
     },
     /// A server that knows the fate of a request never answers it.
     NeverAnswers {
@@ -195,6 +208,10 @@ pub enum Condition {
     Read,
     /// All servers have what the leader has.
     Convergence,
+    /// An operator gets what it asks for.
+    Operation,
+    /// All servers have what the leader has, after an operator has got what it asked for.
+    Agreement,
     /// Leadership is stable while nothing is requested.
     Quiet,
 }
@@ -304,6 +321,8 @@ impl FailureCause {
             FailureCause::MissedDeadline { lag: Some(lag), .. } => lag.kind(),
             FailureCause::MissedDeadline { condition, .. } => condition.missed_kind(),
             FailureCause::Unstable { .. } => Condition::Quiet.missed_kind(),
+            FailureCause::OperatorWaits { command: OperatorCommand::Transfer(_), .. } => "transfer-not-done",
+            FailureCause::OperatorWaits { .. } => Condition::Operation.missed_kind(),
             FailureCause::NeverAnswers { .. } => "never-answers",
             FailureCause::FailStop { .. } => "fail-stop-with-intact-disk",
             FailureCause::Panic { .. } => "panic",
@@ -354,6 +373,8 @@ impl Condition {
             Condition::Write => "write-unanswered",
             Condition::Read => "read-unanswered",
             Condition::Convergence => "no-convergence",
+            Condition::Operation => "change-not-done",
+            Condition::Agreement => "no-agreement",
             Condition::Quiet => "unstable-leadership",
         }
     }
@@ -367,6 +388,8 @@ impl Condition {
             Condition::Write => ("there was a leader", "a fresh write is not answered"),
             Condition::Read => ("there was a leader", "a fresh read is not answered"),
             Condition::Convergence => ("a fresh write and read were answered", "the servers differ"),
+            Condition::Operation => ("the operator asked", "it is not done"),
+            Condition::Agreement => ("the operator got what it asked for", "the servers differ"),
             Condition::Quiet => ("all faults have ended", "leadership changes"),
         }
     }
@@ -380,6 +403,8 @@ impl Condition {
             Condition::Write => "there is a leader, and a fresh write is called",
             Condition::Read => "there is a leader, and a fresh read is called",
             Condition::Convergence => "a fresh write and read are answered",
+            Condition::Operation => "all servers have the same log, and the operator asks for something",
+            Condition::Agreement => "the operator has got what it asked for",
             Condition::Quiet => "all servers have the same log, and nothing is requested",
         }
     }
@@ -391,7 +416,8 @@ impl Condition {
             Condition::DiskProbe | Condition::FirstRead | Condition::Write | Condition::Read => {
                 "it is not answered"
             }
-            Condition::Convergence => "some server lacks what the leader has",
+            Condition::Operation => "it is not done",
+            Condition::Convergence | Condition::Agreement => "some server lacks what the leader has",
             Condition::Quiet => "leadership kept changing",
         }
     }
@@ -449,6 +475,19 @@ impl fmt::Display for FailureCause {
                 f,
                 "all faults have ended and nothing was requested, but leadership changed {changes} times"
             ),
+            FailureCause::OperatorWaits { command, timeouts, since, times, rejections } => {
+                let times = if *times == 1 { "once".to_owned() } else { format!("{times} times") };
+                write!(
+                    f,
+                    "{timeouts} largest election timeouts after the operator asked for {}, first at {since} and \
+                     {times} in all, it is not done",
+                    OperatorWish(command)
+                )?;
+                match rejections.is_empty() {
+                    true => f.write_str("; no request was rejected"),
+                    false => write!(f, "; the last rejections: {}", rejections.join(", then ")),
+                }
+            }
             FailureCause::NeverAnswers { node, client, id, seconds } => {
                 write!(f, "n{node} never answers c{client} on {id}, which reached it after {seconds} seconds")
             }
@@ -478,6 +517,29 @@ impl fmt::Display for FailureCause {
             FailureCause::Nondeterminism(difference) => difference.fmt(f),
             FailureCause::HarnessPanic(message) => write!(f, "the harness itself panicked: {message}"),
         }
+    }
+}
+
+/// What an operator asks for.
+struct OperatorWish<'a>(&'a OperatorCommand);
+
+impl fmt::Display for OperatorWish<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let steps = match self.0 {
+            OperatorCommand::Transfer(to) => return write!(f, "a transfer of leadership to n{to}"),
+            OperatorCommand::Leave => return f.write_str("the end of the joint phase"),
+            OperatorCommand::Change { steps, .. } => steps,
+        };
+        f.write_str("the change")?;
+        for (position, step) in steps.iter().enumerate() {
+            let comma = if position == 0 { "" } else { "," };
+            match step {
+                MembershipOp::Voter(node) => write!(f, "{comma} voter n{node}")?,
+                MembershipOp::Learner(node) => write!(f, "{comma} learner n{node}")?,
+                MembershipOp::Remove(node) => write!(f, "{comma} remove n{node}")?,
+            }
+        }
+        Ok(())
     }
 }
 

@@ -80,12 +80,14 @@ pub const PROPOSAL_FORWARDED: &str = "proposal-forwarded";
 pub const READ_ANSWERED: &str = "read-answered";
 /// Milestone: a crash in the middle of a step.
 pub const STEP_CUT: &str = "step-cut";
+/// Milestone: a server rejected an operator's command for a reason that no property judges.
+pub const REJECTED_FOR_OTHER_REASON: &str = "rejected-for-other-reason";
 
 /// The name of the built-in system.
 pub const BUILT_IN_SYSTEM: &str = "raft-core";
 
 /// The milestones that are not derived from facts, each with a description.
-pub const RUN_MILESTONES: [(&str, &str); 7] = [
+pub const RUN_MILESTONES: [(&str, &str); 8] = [
     (TRANSFER_COMPLETED, "a leadership transfer reached its target"),
     (TRANSFER_ABORTED, "a leadership transfer was aborted"),
     (LEASE_READ, "a leader served a read under its lease"),
@@ -93,6 +95,7 @@ pub const RUN_MILESTONES: [(&str, &str); 7] = [
     (PROPOSAL_FORWARDED, "a follower answered a proposal that it had forwarded"),
     (READ_ANSWERED, "a client received the response to a read"),
     (STEP_CUT, "a server crashed between two things that one step does"),
+    (REJECTED_FOR_OTHER_REASON, "an operator's command was rejected for a reason that no property judges"),
 ];
 
 /// Property: after healing, the cluster makes progress within the plan's bounds.

@@ -165,6 +165,7 @@ fn roles_of(cause: &FailureCause) -> Roles {
         FailureCause::MissedDeadline { .. }
         | FailureCause::NeverRests { .. }
         | FailureCause::Floods { .. }
+        | FailureCause::OperatorWaits { .. }
         | FailureCause::Unstable { .. } => Roles::Cluster,
         FailureCause::Nondeterminism(_) | FailureCause::HarnessPanic(_) => Roles::Harness,
     }
@@ -189,7 +190,7 @@ fn roles_of_facts(violation: &Violation) -> Roles {
 mod tests {
     use super::{FORMER_KINDS, FailureSignature, Roles};
     use crate::outcome::{Condition, Failure, FailureCause, LIVENESS, Lag, NO_PANIC, PanicReport, Progress};
-    use crate::plan::SimDuration;
+    use crate::plan::{MembershipOp, OperatorCommand, SimDuration};
     use invariants::{Conflict, Fact, Observed, RequestId, Violation};
 
     fn panic_at(node: u64, line: u64) -> FailureSignature {
@@ -223,6 +224,33 @@ mod tests {
         assert_eq!(lags.roles, Roles::TwoServers);
         assert_ne!(lags, signature(Condition::Convergence, 10, Some(Lag::NoLeader)));
         assert_ne!(signature(Condition::Leader, 10, None), signature(Condition::Write, 10, None));
+    }
+
+    #[test]
+    fn an_operator_that_waits_is_known_by_what_it_waits_for() {
+        let waits = |command, rejections: &[&str]| {
+            let rejections = rejections.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+            let (since, times) = (SimDuration::millis(7), rejections.len() + 1);
+            let cause = FailureCause::OperatorWaits { command, timeouts: 30, since, times, rejections };
+            Failure::new(LIVENESS, cause)
+        };
+        let transfer = |to, rejections| waits(OperatorCommand::Transfer(to), rejections);
+        let steps = vec![MembershipOp::Voter(4), MembershipOp::Remove(2)];
+        let change = waits(OperatorCommand::Change { steps, by_joint: false }, &[]);
+        let signature = FailureSignature::of(&change);
+        assert_eq!(signature.to_string(), "liveness (change-not-done)");
+        assert_eq!(FailureSignature::of(&transfer(2, &[])), FailureSignature::of(&transfer(3, &["busy"])));
+        assert_ne!(FailureSignature::of(&transfer(2, &[])), signature);
+        assert_eq!(
+            change.cause.to_string(),
+            "30 largest election timeouts after the operator asked for the change voter n4, remove n2, first at 7ms and \
+             once in all, it is not done; no request was rejected"
+        );
+        assert_eq!(
+            transfer(2, &["busy", "not now"]).cause.to_string(),
+            "30 largest election timeouts after the operator asked for a transfer of leadership to n2, first at 7ms and 3 \
+             times in all, it is not done; the last rejections: busy, then not now"
+        );
     }
 
     #[test]

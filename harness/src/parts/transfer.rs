@@ -47,5 +47,5 @@ impl PendingTransfer {
 
 fn abort<M: Clone + Display>(host: &mut Host<'_, M>, request: u64, reason: &str) {
     host.count_milestone(TRANSFER_ABORTED);
-    host.respond_to_operator(request, &OperatorResponse::Rejected(reason.to_owned()));
+    host.respond_to_operator(request, &OperatorResponse::rejected(reason));
 }

@@ -19,7 +19,7 @@ use crate::support::rng::label;
 
 /// The version of the generator. A run is named `seed@generator version`, because another version may give another plan
 /// for the same seed.
-pub const GENERATOR_VERSION: u32 = 7;
+pub const GENERATOR_VERSION: u32 = 8;
 
 /// How many operations clients attempt in one fault phase. Fewer are called if responses are late.
 const OPERATIONS_PER_RUN: (u64, u64) = (480, 760);

@@ -84,6 +84,8 @@ pub mod label {
     pub const PLAN_MUTATION: &str = "plan mutation";
     /// Which plans a guided sweep changes.
     pub const PLAN_GUIDE: &str = "plan guide";
+    /// What the operator asks for in the healed phase.
+    pub const OPERATIONS: &str = "operations";
     /// The disk benchmark.
     pub const BENCH: &str = "bench";
 }

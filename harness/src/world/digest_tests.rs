@@ -3,7 +3,8 @@
 use super::EventKind;
 use crate::plan::FaultKind;
 use invariants::{
-    ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfirmedBy, Digest, Fact, LogId, RequestId,
+    ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfirmedBy, Digest, Fact, LogId,
+    RejectionReason, RequestId,
     SessionOutcome, SessionUse,
 };
 
@@ -87,6 +88,11 @@ fn facts_keep_their_numbers_and_fields_in_the_digest() {
             Fact::Kept { requests: 34, promises: 35, parts: 36, followers: vec![2, 3] },
             vec![34, 35, 36, 2, 2, 3],
         ),
+        (Fact::Damaged, vec![]),
+        (
+            Fact::CommandRejected { reason: RejectionReason::NotCaughtUp, servers: vec![2, 3] },
+            vec![2, 2, 2, 3],
+        ),
     ];
     let node = 5;
     for (number, (fact, fields)) in (1..).zip(facts) {
@@ -109,8 +115,9 @@ fn event_kinds_keep_their_numbers_in_the_digest() {
         EventKind::Fault,
         EventKind::FaultEnd,
         EventKind::SyncFailed,
+        EventKind::Operator,
     ];
-    assert_eq!(kinds.map(|kind| kind as u64), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert_eq!(kinds.map(|kind| kind as u64), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
 }
 
 #[test]

@@ -43,4 +43,5 @@ pub(crate) enum EventKind {
     Fault = 8,
     FaultEnd = 9,
     SyncFailed = 10,
+    Operator = 11,
 }

@@ -51,7 +51,7 @@ impl Tasks for TaskTestServer {
                     TaskInput::Operator { request, .. } => {
                         handle.respond_to_operator(
                             request,
-                            &OperatorResponse::Rejected("not supported".to_owned()),
+                            &OperatorResponse::rejected("not supported"),
                         );
                     }
                     TaskInput::Message { .. } => {

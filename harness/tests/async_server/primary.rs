@@ -43,7 +43,7 @@ impl Tasks for PrimaryTasks {
             let (client, request) = match node.receive().await {
                 TaskInput::Request { client, request } => (client, request),
                 TaskInput::Operator { request, .. } => {
-                    let response = OperatorResponse::Rejected("there is no group".to_owned());
+                    let response = OperatorResponse::rejected("there is no group");
                     node.respond_to_operator(request, &response);
                     continue;
                 }

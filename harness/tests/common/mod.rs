@@ -246,7 +246,7 @@ impl Server for SimpleServer {
             }
             Arrival::Message { .. } | Arrival::SyncFailed(_) => {}
             Arrival::Operator { request, .. } => {
-                host.respond_to_operator(request, &OperatorResponse::Rejected("not supported".to_owned()));
+                host.respond_to_operator(request, &OperatorResponse::rejected("not supported"));
             }
             Arrival::Request { client, request } if self.node != 1 => {
                 host.reply(client, Reply { id: request.id, response: ClientResponse::NotLeader(Some(1)) });

@@ -1,8 +1,8 @@
 //! The fields of facts in digests.
 
 use super::{
-    ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfirmedBy, Digest, LogId, Node, RequestId,
-    SessionOutcome, SessionUse,
+    ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfirmedBy, Digest, LogId, Node, RejectionReason,
+    RequestId, SessionOutcome, SessionUse,
 };
 
 /// A field of a fact, as part of a digest. Digests are stored: what each type adds never changes.
@@ -113,6 +113,19 @@ impl Fold for ConfirmedBy {
             ConfirmedBy::Round => 0,
             ConfirmedBy::Lease => 1,
             ConfirmedBy::Log => 2,
+        })
+    }
+}
+
+impl Fold for RejectionReason {
+    fn fold(&self, digest: Digest) -> Digest {
+        digest.then(match self {
+            RejectionReason::NotLeader => 0,
+            RejectionReason::ChangePending => 1,
+            RejectionReason::NotCaughtUp => 2,
+            RejectionReason::UnknownServer => 3,
+            RejectionReason::NoOwnCommit => 4,
+            RejectionReason::Other => 5,
         })
     }
 }

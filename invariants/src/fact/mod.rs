@@ -6,12 +6,14 @@
 
 mod digest;
 mod configuration;
+mod rejection;
 mod session;
 mod fold;
 
 pub(crate) use configuration::same_nodes;
 pub use configuration::{ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfigurationError};
 pub use digest::Digest;
+pub use rejection::RejectionReason;
 pub use session::{SessionEnd, SessionOutcome, SessionUse};
 
 use fold::Fold;
@@ -460,6 +462,14 @@ facts! {
         /// Truth, stated by the world: durable bytes of this server's disk went bad. It may state at its next start that it
         /// recovered less than it promised; it must not take part with it.
         44 "damaged" Damaged;
+        /// Truth, stated by the world: this server has rejected an operator's command, which has no effect, and has given
+        /// this reason.
+        45 "command rejected" CommandRejected {
+            /// The reason.
+            reason: RejectionReason,
+            /// The target of a transfer, or the servers that a change would make voters.
+            servers: Vec<Node>,
+        };
     }
 
     /// What a client states.

@@ -59,6 +59,12 @@ impl LeaderCounts {
         Ok(())
     }
 
+    /// Up to which index a leader counts a follower.
+    pub(crate) fn counted_up_to(&self, leader: Node, follower: Node) -> Index {
+        let counted = self.counted.get(&leader).into_iter().flatten();
+        counted.filter(|((node, _), _)| *node == follower).map(|(_, index)| *index).max().unwrap_or(0)
+    }
+
     pub(crate) fn check_count(
         &mut self,
         context: CheckContext<'_>,

@@ -37,6 +37,7 @@ pub mod membership_safety;
 pub mod requested_membership;
 pub mod no_disruption;
 pub mod leader_hints;
+pub mod rejection_reasons;
 pub mod repair_ends;
 pub mod bookkeeping;
 
@@ -63,6 +64,7 @@ pub use ordered_candidacies::OrderedCandidacies;
 pub use persist_before_reply::PersistBeforeReply;
 pub use read_safety::ReadSafety;
 pub use recovered_promises::RecoveredPromises;
+pub use rejection_reasons::RejectionReasons;
 pub use repair_ends::RepairEnds;
 pub use requested_membership::RequestedMembership;
 pub use snapshot_consistency::SnapshotConsistency;
@@ -129,6 +131,7 @@ properties! {
     requested_membership: RequestedMembership,
     no_disruption: NoDisruption,
     leader_hints: LeaderHints,
+    rejection_reasons: RejectionReasons,
     repair_ends: RepairEnds,
     bookkeeping: NothingKept,
 }
@@ -226,6 +229,11 @@ impl Properties {
             }
             Fact::ChunkSent { term, follower, last, bytes, size } => {
                 check!(self.repair_ends, check_chunk, context, term, follower, (last, bytes, size));
+            }
+            Fact::CommandRejected { reason, ref servers } => {
+                let (node, counts) = (context.node.id, self.leader_counts.as_ref());
+                let counted = |follower| counts.map_or(0, |counts| counts.counted_up_to(node, follower));
+                check!(self.rejection_reasons, check_rejection, context, reason, servers, counted);
             }
             Fact::Redirected { leader } => check!(self.leader_hints, check_hint, context, leader),
             Fact::Acknowledged { term, index } => {

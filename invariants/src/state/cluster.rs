@@ -221,6 +221,7 @@ impl ClusterState {
             | Fact::ToldToCampaign { .. }
             | Fact::CampaignedByOrder { .. }
             | Fact::Redirected { .. }
+            | Fact::CommandRejected { .. }
             | Fact::Healed
             | Fact::Kept { .. }
             | Fact::EntriesSent { .. }

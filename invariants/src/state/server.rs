@@ -249,7 +249,8 @@ impl ServerState {
 
     /// The newest configuration that it knows to be committed: the last one or the one before it, since at most one
     /// configuration is uncommitted.
-    pub(crate) fn committed_configuration(&self) -> Option<&Configuration> {
+    #[must_use]
+    pub fn committed_configuration(&self) -> Option<&Configuration> {
         let mut newest_first = self.configurations.iter().rev();
         let in_force = newest_first.next()?;
         let committed = if in_force.0 <= self.known_committed() { in_force } else { newest_first.next()? };

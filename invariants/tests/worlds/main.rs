@@ -21,6 +21,7 @@ mod milestones;
 mod recovery;
 mod repairs;
 mod quiet_times;
+mod rejections;
 mod requested_membership;
 mod no_disruption;
 mod snapshots;
@@ -116,6 +117,13 @@ violations! {
         a_leader_tracks_a_server_that_is_removed
         a_leader_tracks_a_server_twice
         a_leader_does_not_track_a_learner;
+    rejections:
+        a_leader_says_that_it_does_not_lead
+        a_leader_says_that_a_committed_change_is_pending
+        a_leader_says_that_it_has_committed_nothing
+        a_leader_says_that_a_learner_lacks_entries_that_it_has
+        a_leader_says_that_voters_must_catch_up
+        a_leader_says_that_it_does_not_know_a_voter;
     sessions:
         a_request_is_repeated_that_had_no_effect
         a_request_is_ignored_that_its_client_waits_for

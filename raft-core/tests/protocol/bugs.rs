@@ -54,9 +54,9 @@ fn each_bug_violates_its_first_property() {
         let bad = with(true);
         assert_eq!(bad.violated(), violated, "{bug:?}, enabled:\n{}", bad.transcript());
         // The table does not judge what a leader knows when it confirms a read or counts a follower, nor by whose
-        // order a server campaigns, only what follows.
+        // order a server campaigns, nor why it rejects a change, only what follows.
         let first = bug.info().first;
-        let unjudged = ["confirmed-reads", "leader-counts", "ordered-candidacies", "bookkeeping"];
+        let unjudged = ["confirmed-reads", "leader-counts", "ordered-candidacies", "bookkeeping", "rejection-reasons"];
         assert!(
             first == violated[0] || unjudged.contains(&first),
             "the first property that {bug:?} violates must be the one its table names:\n{}",
@@ -75,6 +75,7 @@ fn configure(bug: Bug, config: &mut Config) {
         | Bug::LeaseByCheckQuorum => configure_lease(config, 0),
         Bug::LeaseIgnoresDrift => configure_lease(config, CLOCK_DRIFT_PPM),
         Bug::MissingPrevTermReadsAsZero => config.max_in_flight_messages = 2,
+        Bug::LearnerNeverCaughtUp => config.max_promotion_lag = 1,
         Bug::ReadBeforeApply => config.forward = true,
         Bug::PeerIdentityUnchecked | Bug::StaleAckAfterReversion => {
             config.directory_id = DirectoryId(config.id.0);
@@ -450,6 +451,22 @@ fn case_for(bug: Bug) -> BugCase {
                 violated: &["membership-safety", "leader-completeness", "state-machine-safety"],
             }
         }
+        Bug::LearnerNeverCaughtUp => BugCase {
+            initial_voters: 2,
+            servers: 3,
+            schedule: |t| {
+                t.describe("n3 becomes a learner, and has all that n1 has. Then it is promoted.");
+                t.elect(1);
+                t.propose(1, "x=1");
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddLearner(NodeId(3))]));
+                run_for(t, 2_000);
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddVoter(NodeId(3))]));
+                run_for(t, 2_000);
+                let is_voter = t.raft(1).configuration().is_voter(NodeId(3));
+                t.require_progress(is_voter, "n3 is never promoted");
+            },
+            violated: &["liveness"],
+        },
         Bug::OverlappingConfigChanges => BugCase {
             initial_voters: 3,
             servers: 5,

@@ -143,15 +143,21 @@ impl<S: Server> Cluster<S> {
             }
             Begun::Command(leader, command) => {
                 self.world.trace(leader, || TraceEvent::OperatorCommand(format!("{command:?}")));
-                if let OperatorCommand::Transfer(target) = command {
-                    self.faults.transfer_target = Some(target);
-                }
-                let request = self.world.submit_command(leader, command.conf_change());
-                self.step(leader, Arrival::Operator { request, command });
-                return self.world.readmit_members();
+                self.submit(leader, command);
+                return;
             }
         }
         self.record_digest();
+    }
+
+    /// Submits an operator's command to a running server. Returns its number.
+    pub(super) fn submit(&mut self, leader: Node, command: OperatorCommand) -> u64 {
+        let target = if let OperatorCommand::Transfer(target) = command { Some(target) } else { None };
+        self.faults.transfer_target = target.or(self.faults.transfer_target);
+        let request = self.world.submit_command(leader, command.conf_change(), target);
+        self.step(leader, Arrival::Operator { request, command });
+        self.world.readmit_members();
+        request
     }
 
     /// Schedules the end of a fault that has begun. `planned`: its position in the plan, from 1.

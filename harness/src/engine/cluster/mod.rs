@@ -6,6 +6,7 @@
 mod bookkeeping;
 mod targets;
 mod faults;
+mod operations;
 mod phases;
 mod situations;
 
@@ -22,6 +23,7 @@ use crate::world::{Event, EventKind, NEVER, SyncInFlight, TrafficCounter, Unansw
 use bookkeeping::BookkeepingSamples;
 use faults::Faults;
 use invariants::{Node, Time, WorldFact};
+use operations::Operations;
 use phases::Phase;
 use situations::SituationRecorder;
 use std::collections::VecDeque;
@@ -80,6 +82,8 @@ pub struct Cluster<S: Server> {
     phase_entered: (Time, u64),
     /// What servers keep in the quiet time.
     samples: BookkeepingSamples,
+    /// What the operator asks for in the healed phase.
+    operations: Operations,
     /// How many deadlines were set: only the newest is valid.
     deadline_number: u32,
     /// More events than this break the property `liveness`.
@@ -116,6 +120,7 @@ impl<S: Server> Cluster<S> {
             leader_crashed: false,
             phase_entered: (0, 0),
             samples: BookkeepingSamples::default(),
+            operations: Operations::default(),
             deadline_number: 0,
             max_events: plan.bounds.events,
             progress: options.progress.clone().unwrap_or_default(),

@@ -39,6 +39,10 @@ pub(super) enum Phase {
     Read,
     /// All servers have what the leader has.
     Convergence,
+    /// The operator gets what it asks for.
+    Operation,
+    /// All servers have what the leader has, after the operator has got something.
+    Agreement,
     /// Nothing happens while no request is made and no fault is active; holds the number of leader changes
     /// before.
     Quiet(u64),
@@ -69,6 +73,8 @@ impl Phase {
             Phase::Write => (Condition::Write, Some(Probe::Write), |bounds| bounds.write, true),
             Phase::Read => (Condition::Read, Some(Probe::Read), |bounds| bounds.write, true),
             Phase::Convergence => (Condition::Convergence, None, |bounds| bounds.convergence, false),
+            Phase::Operation => (Condition::Operation, None, |bounds| bounds.leader + bounds.write, false),
+            Phase::Agreement => (Condition::Agreement, None, |bounds| bounds.convergence, false),
             Phase::Quiet(_) => (Condition::Quiet, None, |_| QUIET_TIMEOUTS, false),
         };
         Some(Requirement { condition, probe, timeouts, shares_deadline })
@@ -144,7 +150,8 @@ impl<S: Server> Cluster<S> {
                 self.clients.probe_is_answered()
             }
             Phase::Leader => self.participating_leader().is_some(),
-            Phase::Convergence => self.first_difference().is_none(),
+            Phase::Convergence | Phase::Agreement => self.first_difference().is_none(),
+            Phase::Operation => self.carry_out(),
         };
         if !holds {
             return;
@@ -173,7 +180,9 @@ impl<S: Server> Cluster<S> {
                     None => self.end_convergence(),
                 }
             }
-            Phase::Convergence => self.end_convergence(),
+            // New members must catch up before the next command, too.
+            Phase::Operation => self.enter_phase(Phase::Agreement, 0),
+            Phase::Convergence | Phase::Agreement => self.end_convergence(),
         }
     }
 
@@ -181,6 +190,7 @@ impl<S: Server> Cluster<S> {
     fn end_convergence(&mut self) {
         match self.find_unanswered() {
             Some((cause, evidence)) => self.fail_liveness(cause, evidence),
+            None if self.is_calm() && self.has_operations() => self.enter_phase(Phase::Operation, 0),
             None => {
                 let mut quiet = self.record_quiet();
                 // A server outside the group is not told when what it waits for has ended.
@@ -219,8 +229,9 @@ impl<S: Server> Cluster<S> {
                 }
                 changes => FailureCause::Unstable { changes },
             },
+            Phase::Operation => self.operation_failure(timeouts(&self.world.plan().bounds)),
             _ => {
-                let converges = condition == Condition::Convergence;
+                let converges = matches!(condition, Condition::Convergence | Condition::Agreement);
                 let lag = if converges { self.first_difference() } else { None };
                 let timeouts = timeouts(&self.world.plan().bounds);
                 FailureCause::MissedDeadline { condition, timeouts, lag }
@@ -290,14 +301,19 @@ impl<S: Server> Cluster<S> {
     /// change there; nor without pre-vote and check-quorum, since a current leader then protects nothing
     /// (thesis 4.2.3). Never for a server with a permanent fault.
     fn record_quiet(&mut self) -> Vec<Node> {
-        let (raft, network) = (&self.world.plan().raft, &self.world.plan().network);
-        let hears_leader = (network.loss, network.tail) == (Probability(0), Probability(0));
-        if !(raft.pre_vote || raft.check_quorum) || !hears_leader || !self.can_progress() {
+        if !self.is_calm() {
             return Vec::new();
         }
         let quiet: Vec<Node> = self.participants().collect();
         quiet.iter().for_each(|node| self.world.record_fact(*node, WorldFact::Quiet));
         quiet
+    }
+
+    /// Whether leadership stays where it is as long as no operator moves it.
+    fn is_calm(&self) -> bool {
+        let (raft, network) = (&self.world.plan().raft, &self.world.plan().network);
+        let hears_leader = (network.loss, network.tail) == (Probability(0), Probability(0));
+        (raft.pre_vote || raft.check_quorum) && hears_leader && self.can_progress()
     }
 
     /// Begins a phase: makes its request and sets its deadline, some largest election timeouts (and `more`) plus the
@@ -355,7 +371,7 @@ impl<S: Server> Cluster<S> {
         batches.saturating_mul(2 * delay + disk.sync.0 + disk.sync_spread.0 + plan.raft.heartbeat.0 / 4)
     }
 
-    fn largest_timeout(&self) -> u64 {
+    pub(super) fn largest_timeout(&self) -> u64 {
         let raft = &self.world.plan().raft;
         raft.election_timeout.0 + raft.election_timeout_spread.0
     }
@@ -381,17 +397,17 @@ impl<S: Server> Cluster<S> {
     }
 
     /// Whether a server without a permanent fault runs here and can take part.
-    fn is_healthy(&self, node: Node) -> bool {
+    pub(super) fn is_healthy(&self, node: Node) -> bool {
         self.permanently_faulty != Some(node) && self.world.node_state(node).is_participating()
     }
 
     /// The healthy servers.
-    fn participants(&self) -> impl Iterator<Item = Node> {
+    pub(super) fn participants(&self) -> impl Iterator<Item = Node> {
         (1..=self.world.plan().nodes).filter(|node| self.is_healthy(*node))
     }
 
     /// The healthy leader of the highest term.
-    fn participating_leader(&self) -> Option<Node> {
+    pub(super) fn participating_leader(&self) -> Option<Node> {
         let leads = |node: &Node| self.world.leading_term(*node);
         self.participants().filter(|node| leads(node).is_some()).max_by_key(leads)
     }

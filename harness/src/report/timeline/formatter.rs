@@ -322,6 +322,9 @@ impl TimelineFormatter<'_> {
             }
             Fact::CampaignedByOrder { term } => format!("campaigns in term {term}, by order"),
             Fact::Redirected { leader } => format!("sends a client to n{leader}"),
+            Fact::CommandRejected { reason, .. } => {
+                format!("rejects a command of the operator because {reason}")
+            }
             Fact::Kept { requests, promises, parts, .. } => {
                 format!("keeps {requests} requests, {promises} promises and {parts} incomplete snapshots")
             }

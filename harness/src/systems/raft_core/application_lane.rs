@@ -7,8 +7,8 @@ use crate::plan::Trigger;
 use crate::server::{Host, OperatorResponse};
 use crate::workload::{ClientResponse, Reply};
 use bytes::Bytes;
-use invariants::LogId;
-use raft_core::{Entry, Envelope, Index, Payload, ReadConfirmation, Rejection, RequestId, Snapshot};
+use invariants::{LogId, RejectionReason};
+use raft_core::{ConfChangeError, Entry, Envelope, Index, Payload, ReadConfirmation, Rejection, RequestId, Snapshot};
 use std::collections::VecDeque;
 
 type CoreHost<'a> = Host<'a, Envelope>;
@@ -170,8 +170,25 @@ fn respond_to_operator(host: &mut CoreHost<'_>, request: u64, response: raft_cor
         | raft_core::Response::TransferCancelled => OperatorResponse::Done,
         // `Compacted` answers only a snapshot.
         raft_core::Response::Unknown | raft_core::Response::Compacted => OperatorResponse::Unknown,
-        raft_core::Response::NotLeader { .. } => OperatorResponse::Rejected(response.to_string()),
-        raft_core::Response::Rejected(rejection) => OperatorResponse::Rejected(rejection.to_string()),
+        raft_core::Response::NotLeader { .. } => {
+            OperatorResponse::Rejected { reason: RejectionReason::NotLeader, text: response.to_string() }
+        }
+        raft_core::Response::Rejected(rejection) => {
+            OperatorResponse::Rejected { reason: reason_of(rejection), text: rejection.to_string() }
+        }
     };
     host.respond_to_operator(request, &response);
+}
+
+/// What a rejection of an operator's command claims.
+fn reason_of(rejection: Rejection) -> RejectionReason {
+    match rejection {
+        Rejection::NoCommitInTerm => RejectionReason::NoOwnCommit,
+        Rejection::ConfChangeInProgress | Rejection::ConfChange(ConfChangeError::AlreadyJoint) => {
+            RejectionReason::ChangePending
+        }
+        Rejection::LearnerTooFarBehind => RejectionReason::NotCaughtUp,
+        Rejection::TransferTargetNotVoter => RejectionReason::UnknownServer,
+        _ => RejectionReason::Other,
+    }
 }

@@ -276,8 +276,8 @@ impl<const SNAPSHOTS: bool> Running<SNAPSHOTS> {
 
     fn on_command(&mut self, host: &mut OmniHost<'_, SNAPSHOTS>, request: u64, command: OperatorCommand) {
         let OperatorCommand::Transfer(to) = command else {
-            let reason = "the configuration never changes".to_owned();
-            return host.respond_to_operator(request, &OperatorResponse::Rejected(reason));
+            let reason = "the configuration never changes";
+            return host.respond_to_operator(request, &OperatorResponse::rejected(reason));
         };
         let number = self.requests.add(host.now(), Requester::Operator(request));
         self.transfer = Some((number, to));

@@ -96,7 +96,7 @@ async fn reject_everything(node: &NodeHandle<Message>) {
             TaskInput::Operator { request, .. } => {
                 node.respond_to_operator(
                     request,
-                    &OperatorResponse::Rejected("the disk has failed".to_owned()),
+                    &OperatorResponse::rejected("the disk has failed"),
                 );
             }
         }
@@ -258,10 +258,10 @@ impl Server {
             // openraft does not tell how a transfer ends.
             OperatorCommand::Transfer(to) => match self.raft.trigger().transfer_leader(to).await {
                 Ok(()) => OperatorResponse::Unknown,
-                Err(stopped) => OperatorResponse::Rejected(stopped.to_string()),
+                Err(stopped) => OperatorResponse::rejected(stopped.to_string()),
             },
             OperatorCommand::Change { .. } | OperatorCommand::Leave => {
-                OperatorResponse::Rejected("not supported".to_owned())
+                OperatorResponse::rejected("not supported")
             }
         }
     }

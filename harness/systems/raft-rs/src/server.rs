@@ -69,7 +69,12 @@ struct Running {
 impl Server for RaftRsServer {
     type Message = RaftMessage;
     const SUPPORTS: Supports = SUPPORTS;
-    const CONTRACT: Contract = Contract { configurations: TakesEffect::Applied, ..Contract::PAPER };
+    /// As in etcd, a leader that has removed itself leads until its process ends.
+    const CONTRACT: Contract = Contract {
+        configurations: TakesEffect::Applied,
+        removed_leader_leads: true,
+        ..Contract::PAPER
+    };
     const CATALOGUES: &'static [Catalogue] = &parts::CATALOGUES;
     const UNREAD: &'static [Setting] = &[Setting::Batch, Setting::WindowBytes, Setting::PromotionLag];
 
@@ -180,7 +185,7 @@ impl Running {
             Arrival::Operator { request, command } => {
                 let number = self.requests.add(host.now(), Requester::Operator(request));
                 if let Err(reason) = self.operate(host, request, number, command) {
-                    self.requests.respond(host, number, &OperatorResponse::Rejected(reason.to_owned()));
+                    self.requests.respond(host, number, &OperatorResponse::rejected(reason));
                 }
             }
             Arrival::Message { message, .. } if self.saved.is_some() => self.receive(host, message.0),
@@ -449,7 +454,7 @@ impl Running {
                 }
                 (number.or(self.leaving.take()), OperatorResponse::Done)
             }
-            Err(error) => (number, OperatorResponse::Rejected(error.to_string())),
+            Err(error) => (number, OperatorResponse::rejected(error.to_string())),
         };
         if let Some(number) = number {
             self.requests.respond(host, number, &response);
