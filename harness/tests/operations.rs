@@ -56,7 +56,9 @@ impl<T: Treatment> Server for Treats<T> {
             Reaction::Obeys => self.raft.step(host, Arrival::Operator { request, command }),
             Reaction::Answers(response) => host.respond_to_operator(request, &response),
             // No command has the number to which it will respond.
-            Reaction::IsSilent => self.raft.step(host, Arrival::Operator { request: request + 1_000, command }),
+            Reaction::IsSilent => {
+                self.raft.step(host, Arrival::Operator { request: request + 1_000, command })
+            }
         }
     }
 
@@ -137,8 +139,7 @@ fn changes(seed: u64) -> Plan {
     let (voters, learners, remove) = (vec![Target::Node(4)], vec![], vec![]);
     plan.seed = seed;
     plan.raft.initial_voters = 3;
-    plan.faults =
-        vec![fault(SimDuration::millis(1), Change { voters, learners, remove, by_joint: false })];
+    plan.faults = vec![fault(SimDuration::millis(1), Change { voters, learners, remove, by_joint: false })];
     plan
 }
 
@@ -184,12 +185,25 @@ fn a_plan_without_transfers_and_changes_gets_no_command() {
     }
 }
 
-/// Leadership may move at any time, and a command may have to be repeated for long.
+/// Nothing protects the group from a server that it has removed.
 #[test]
-fn nothing_is_asked_for_where_messages_are_lost() {
+fn nothing_is_asked_for_without_pre_vote_and_check_quorum() {
     for mut plan in [transfers(1), changes(1)] {
-        plan.network.loss = Probability(1);
+        plan.raft.pre_vote = false;
         assert_eq!(commands::<Correct>(&plan), [""; 0]);
+        plan.raft.check_quorum = true;
+        assert_ne!(commands::<Correct>(&plan), [""; 0]);
+    }
+}
+
+/// A command is repeated until it is done.
+#[test]
+fn correct_servers_carry_out_commands_where_messages_are_lost() {
+    for seed in 0..20 {
+        for mut plan in [transfers(seed), changes(seed)] {
+            plan.network.loss = Probability(50_000);
+            assert_ne!(commands::<Correct>(&plan), [""; 0], "seed {seed}");
+        }
     }
 }
 
@@ -206,7 +220,10 @@ fn assert_waits<T: Treatment>(plan: &Plan, kind: &str) -> String {
 fn servers_that_reject_for_ever_violate_liveness() {
     let message = assert_waits::<Rejects>(&transfers(1), "transfer-not-done");
     assert!(message.contains("asked for a transfer of leadership to n"), "{message}");
-    assert!(message.contains("; the last rejections: the moon is full, then the moon is full, then"), "{message}");
+    assert!(
+        message.contains("; the last rejections: the moon is full, then the moon is full, then"),
+        "{message}"
+    );
     let message = assert_waits::<Rejects>(&changes(1), "change-not-done");
     assert!(message.contains("asked for the change "), "{message}");
 }
@@ -263,7 +280,10 @@ fn only_commands_lead_to_commands() {
     let mut plan = transfers(1);
     plan.faults = vec![fault(
         SimDuration::millis(100),
-        FaultKind::Crash(harness::plan::faults::Crash { node: Target::Node(1), lasts: SimDuration::millis(50) }),
+        FaultKind::Crash(harness::plan::faults::Crash {
+            node: Target::Node(1),
+            lasts: SimDuration::millis(50),
+        }),
     )];
     assert_eq!(commands::<Correct>(&plan), [""; 0]);
 }

@@ -443,7 +443,10 @@ impl fmt::Display for ReasonFlaw {
                 write!(f, "it leads term {term}, and knows {entry} to be committed")
             }
             ReasonFlaw::CaughtUp { last } => {
-                write!(f, "each of them votes already, or is counted up to {last}, where the leader's log ends")
+                write!(
+                    f,
+                    "each of them votes already, or is counted up to {last}, where the leader's log ends"
+                )
             }
             ReasonFlaw::Votes { configuration } => write!(f, "each of them votes in {configuration}"),
         }

@@ -72,14 +72,14 @@ pub mod formats;
 
 pub use checker::{Checker, UnknownProperty};
 pub use conflict::{
-    CommittedInstead, ConfigurationStep, Conflict, NodeList, OutsiderReason, ReasonFlaw, SnapshotStep, StateStep,
-    Truncation, Write,
+    CommittedInstead, ConfigurationStep, Conflict, NodeList, OutsiderReason, ReasonFlaw, SnapshotStep,
+    StateStep, Truncation, Write,
 };
 pub use contract::{ConfigurationSteps, Contract, TakesEffect};
 pub use fact::{
     ClientFact, ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfigurationError, ConfirmedBy,
-    Digest, DiskFact, Fact, Index, LogId, Node, Observed, RejectionReason, RequestId, ServerFact, SessionEnd, SessionOutcome,
-    SessionUse, Term, Time, WorldFact,
+    Digest, DiskFact, Fact, Index, LogId, Node, Observed, RejectionReason, RequestId, ServerFact, SessionEnd,
+    SessionOutcome, SessionUse, Term, Time, WorldFact,
 };
 pub use former_names::{
     FORMER_MILESTONE_NAMES, FORMER_PROPERTY_NAMES, current_milestone_name, current_property_name,

@@ -102,10 +102,7 @@ impl Server for Primary {
                 host.reply(client, Reply { id, response });
             }
             Arrival::Operator { request, .. } => {
-                host.respond_to_operator(
-                    request,
-                    &OperatorResponse::rejected("there is no group"),
-                );
+                host.respond_to_operator(request, &OperatorResponse::rejected("there is no group"));
             }
             Arrival::Timer | Arrival::Message { .. } | Arrival::Synced(_) | Arrival::SyncFailed(_) => {}
         }

@@ -4,8 +4,7 @@ use super::EventKind;
 use crate::plan::FaultKind;
 use invariants::{
     ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfirmedBy, Digest, Fact, LogId,
-    RejectionReason, RequestId,
-    SessionOutcome, SessionUse,
+    RejectionReason, RequestId, SessionOutcome, SessionUse,
 };
 
 #[test]

@@ -49,10 +49,7 @@ impl Tasks for TaskTestServer {
             loop {
                 match handle.receive().await {
                     TaskInput::Operator { request, .. } => {
-                        handle.respond_to_operator(
-                            request,
-                            &OperatorResponse::rejected("not supported"),
-                        );
+                        handle.respond_to_operator(request, &OperatorResponse::rejected("not supported"));
                     }
                     TaskInput::Message { .. } => {
                         counter.set(counter.get() + 1);

@@ -1,8 +1,8 @@
 //! The fields of facts in digests.
 
 use super::{
-    ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfirmedBy, Digest, LogId, Node, RejectionReason,
-    RequestId, SessionOutcome, SessionUse,
+    ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfirmedBy, Digest, LogId, Node,
+    RejectionReason, RequestId, SessionOutcome, SessionUse,
 };
 
 /// A field of a fact, as part of a digest. Digests are stored: what each type adds never changes.

@@ -61,7 +61,8 @@ impl RejectionReasons {
         let flaw = match reason {
             RejectionReason::Other => None,
             RejectionReason::NotLeader => {
-                let elected = context.cluster.leaderships.get(term).map(|it| (it.origin.step, it.origin.node));
+                let elected =
+                    context.cluster.leaderships.get(term).map(|it| (it.origin.step, it.origin.node));
                 (elected != Some((context.observed.step, node.id))).then_some(ReasonFlaw::Leads { term })
             }
             RejectionReason::ChangePending => {
@@ -100,5 +101,6 @@ impl RejectionReasons {
 
 /// Whether a server votes in the configuration that another one uses.
 fn votes(node: &ServerState, server: Node) -> bool {
-    node.configuration().is_some_and(|configuration| configuration.halves().any(|half| half.contains(&server)))
+    node.configuration()
+        .is_some_and(|configuration| configuration.halves().any(|half| half.contains(&server)))
 }

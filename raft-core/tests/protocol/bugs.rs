@@ -56,7 +56,8 @@ fn each_bug_violates_its_first_property() {
         // The table does not judge what a leader knows when it confirms a read or counts a follower, nor by whose
         // order a server campaigns, nor why it rejects a change, only what follows.
         let first = bug.info().first;
-        let unjudged = ["confirmed-reads", "leader-counts", "ordered-candidacies", "bookkeeping", "rejection-reasons"];
+        let unjudged =
+            ["confirmed-reads", "leader-counts", "ordered-candidacies", "bookkeeping", "rejection-reasons"];
         assert!(
             first == violated[0] || unjudged.contains(&first),
             "the first property that {bug:?} violates must be the one its table names:\n{}",

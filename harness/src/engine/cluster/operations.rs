@@ -10,8 +10,8 @@
 //! server that leads by then. Within the bounds of the plan for a leader and a write, the target has led, or the change is
 //! in force and each request for it is answered; then all members agree again.
 //!
-//! *Blind spots*: plans whose links lose or delay messages at random, or without pre-vote and check-quorum, since leadership
-//! may then move at any time; what is asked for during faults; why a command was rejected, which `rejection-reasons` judges.
+//! *Blind spots*: plans without pre-vote and check-quorum, since a removed server may then depose leaders for ever (thesis
+//! 4.2.3); what is asked for during faults; why a command was rejected, which `rejection-reasons` judges.
 
 use super::Cluster;
 use crate::outcome::{FailureCause, TraceEvent};
@@ -172,7 +172,8 @@ impl<S: Server> Cluster<S> {
     /// Changes that leave a majority of healthy voters: a server joins as a learner and is promoted, or takes the place of a
     /// voter; one is removed and comes back.
     fn possible_changes(&self, group: &Configuration) -> Vec<Vec<OperatorCommand>> {
-        let change = |steps: &[MembershipOp]| OperatorCommand::Change { steps: steps.to_vec(), by_joint: false };
+        let change =
+            |steps: &[MembershipOp]| OperatorCommand::Change { steps: steps.to_vec(), by_joint: false };
         let joins = |node| change(&[MembershipOp::Learner(node)]);
         let votes = |node| change(&[MembershipOp::Voter(node)]);
         let has_majority = |voters: &[Node]| {

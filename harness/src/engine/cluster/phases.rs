@@ -190,7 +190,9 @@ impl<S: Server> Cluster<S> {
     fn end_convergence(&mut self) {
         match self.find_unanswered() {
             Some((cause, evidence)) => self.fail_liveness(cause, evidence),
-            None if self.is_calm() && self.has_operations() => self.enter_phase(Phase::Operation, 0),
+            None if self.is_protected() && self.can_progress() && self.has_operations() => {
+                self.enter_phase(Phase::Operation, 0);
+            }
             None => {
                 let mut quiet = self.record_quiet();
                 // A server outside the group is not told when what it waits for has ended.
@@ -301,7 +303,9 @@ impl<S: Server> Cluster<S> {
     /// change there; nor without pre-vote and check-quorum, since a current leader then protects nothing
     /// (thesis 4.2.3). Never for a server with a permanent fault.
     fn record_quiet(&mut self) -> Vec<Node> {
-        if !self.is_calm() {
+        let network = &self.world.plan().network;
+        let hears_leader = (network.loss, network.tail) == (Probability(0), Probability(0));
+        if !self.is_protected() || !hears_leader || !self.can_progress() {
             return Vec::new();
         }
         let quiet: Vec<Node> = self.participants().collect();
@@ -309,11 +313,10 @@ impl<S: Server> Cluster<S> {
         quiet
     }
 
-    /// Whether leadership stays where it is as long as no operator moves it.
-    fn is_calm(&self) -> bool {
-        let (raft, network) = (&self.world.plan().raft, &self.world.plan().network);
-        let hears_leader = (network.loss, network.tail) == (Probability(0), Probability(0));
-        (raft.pre_vote || raft.check_quorum) && hears_leader && self.can_progress()
+    /// Whether a current leader is protected from servers outside the group.
+    fn is_protected(&self) -> bool {
+        let raft = &self.world.plan().raft;
+        raft.pre_vote || raft.check_quorum
     }
 
     /// Begins a phase: makes its request and sets its deadline, some largest election timeouts (and `more`) plus the

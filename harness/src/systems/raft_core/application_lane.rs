@@ -8,7 +8,9 @@ use crate::server::{Host, OperatorResponse};
 use crate::workload::{ClientResponse, Reply};
 use bytes::Bytes;
 use invariants::{LogId, RejectionReason};
-use raft_core::{ConfChangeError, Entry, Envelope, Index, Payload, ReadConfirmation, Rejection, RequestId, Snapshot};
+use raft_core::{
+    ConfChangeError, Entry, Envelope, Index, Payload, ReadConfirmation, Rejection, RequestId, Snapshot,
+};
 use std::collections::VecDeque;
 
 type CoreHost<'a> = Host<'a, Envelope>;

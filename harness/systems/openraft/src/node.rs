@@ -94,10 +94,7 @@ async fn reject_everything(node: &NodeHandle<Message>) {
                 node.reply(client, Reply { id: request.id, response: ClientResponse::Halted });
             }
             TaskInput::Operator { request, .. } => {
-                node.respond_to_operator(
-                    request,
-                    &OperatorResponse::rejected("the disk has failed"),
-                );
+                node.respond_to_operator(request, &OperatorResponse::rejected("the disk has failed"));
             }
         }
     }
