@@ -169,13 +169,13 @@ fn correct_servers_carry_out_each_kind_of_command_at_once() {
     for seed in 0..30 {
         assert_eq!(commands::<Correct>(&transfers(seed)).len(), 1, "seed {seed}");
         let changes = commands::<Correct>(&changes(seed));
-        assert_eq!(changes.len(), 2, "seed {seed}: {changes:?}");
+        assert!([1, 2].contains(&changes.len()), "seed {seed}: {changes:?}");
         let words = changes.iter().flat_map(|change| change.split(|letter: char| !letter.is_alphabetic()));
         let steps = words.filter(|word| ["Learner", "Voter", "Remove"].contains(word));
         kinds.insert(steps.collect::<Vec<_>>().join(" "));
     }
     let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
-    assert_eq!(kinds, ["Learner Voter", "Learner Voter Remove", "Remove Learner"]);
+    assert_eq!(kinds, ["Learner Voter", "Learner Voter Remove", "Remove", "Remove Learner"]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ impl Cluster {
         self.record(node, Fact::CommandRejected { reason, servers: servers.to_vec() });
     }
 
-    fn counts(&mut self, leader: Node, follower: Node, match_index: Index) {
+    fn counts_up_to(&mut self, leader: Node, follower: Node, match_index: Index) {
         self.record(leader, Fact::Counts { term: 1, follower, identity: 0, match_index });
     }
 
@@ -54,7 +54,7 @@ pub(crate) fn a_leader_says_that_it_has_committed_nothing() -> Violation {
 pub(crate) fn a_leader_says_that_a_learner_lacks_entries_that_it_has() -> Violation {
     let mut cluster = Cluster::with_learner();
     cluster.replicates(4, 1, 1);
-    cluster.counts(1, 4, 1);
+    cluster.counts_up_to(1, 4, 1);
     cluster.rejects(1, RejectionReason::NotCaughtUp, &[4]);
     cluster.violates(PROPERTY)
 }
@@ -137,7 +137,7 @@ fn a_learner_lacks_what_its_leader_does_not_count() {
     let mut cluster = Cluster::with_learner();
     cluster.replicates(4, 1, 1);
     cluster.rejects(1, RejectionReason::NotCaughtUp, &[2, 4]);
-    cluster.counts(1, 4, 1);
+    cluster.counts_up_to(1, 4, 1);
     cluster.appends(1, 1, 8);
     cluster.rejects(1, RejectionReason::NotCaughtUp, &[4]);
     cluster.passes(PROPERTY);

@@ -170,7 +170,7 @@ impl<S: Server> Cluster<S> {
     }
 
     /// Changes that leave a majority of healthy voters: a server joins as a learner and is promoted, or takes the place of a
-    /// voter; one is removed and comes back.
+    /// voter; one is removed, and stays outside or comes back.
     fn possible_changes(&self, group: &Configuration) -> Vec<Vec<OperatorCommand>> {
         let change =
             |steps: &[MembershipOp]| OperatorCommand::Change { steps: steps.to_vec(), by_joint: false };
@@ -188,6 +188,7 @@ impl<S: Server> Cluster<S> {
             if !has_majority(&others) {
                 continue;
             }
+            choices.push(vec![change(&[MembershipOp::Remove(old)])]);
             choices.push(vec![change(&[MembershipOp::Remove(old)]), joins(old)]);
             choices.extend(outside.iter().map(|new| {
                 vec![joins(*new), change(&[MembershipOp::Voter(*new), MembershipOp::Remove(old)])]
