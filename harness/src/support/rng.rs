@@ -202,6 +202,7 @@ mod tests {
             (label::PLAN_DONOR, "plan donor"),
             (label::PLAN_MUTATION, "plan mutation"),
             (label::PLAN_GUIDE, "plan guide"),
+            (label::OPERATIONS, "operations"),
             (label::BENCH, "bench"),
         ];
         for (label, stored) in labels {
