@@ -6,6 +6,7 @@ mod sandbox;
 
 use sandbox::{Running, Sandbox, object};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::Output;
 use std::thread::sleep;
@@ -105,6 +106,27 @@ fn with_json_every_outcome_prints_one_object() {
     }
 }
 
+/// Each bug of the core is shown by a scope of the list, or all of them are exhausted, or one is cut.
+#[test]
+fn bugs_are_looked_for_in_a_list_of_scopes() {
+    let sandbox = Sandbox::new();
+    sandbox.file("two.toml", "[[explore]]\nscope = { servers = 2, voters = 2 }\n");
+    let results = |line: &str| {
+        let output = sandbox.run(line);
+        assert_eq!(output.status.code(), Some(0), "{line}: {output:?}");
+        let all = object(&output)["bugs"].as_array().expect("a list of bugs").clone();
+        let ended = |bug: &Value| (bug["bug"].as_str().unwrap().to_owned(), bug["ended"].clone());
+        all.iter().map(ended).collect::<BTreeMap<String, Value>>()
+    };
+    let whole = results("explore --scopes two.toml --bugs --json");
+    let shown = &whole["vote-reply-before-sync"];
+    assert_eq!((&shown["result"], &shown["property"]), (&"shown".into(), &"persist-before-reply".into()));
+    assert_eq!(whole["learner-counted-in-quorum"]["result"], "exhausted", "the group never changes");
+    let part = results("explore --scopes two.toml --bugs --json --max-states 10");
+    assert_eq!(part["vote-reply-before-sync"], *shown, "a short trace needs few states");
+    assert_eq!(part["learner-counted-in-quorum"]["result"], "cut");
+}
+
 /// A list of scopes is explored, and compared with the numbers of states in it.
 #[test]
 fn lists_of_scopes_are_compared() {
@@ -135,6 +157,7 @@ fn lists_of_scopes_are_compared() {
         ("explore --scopes empty.toml", "empty.toml: it lists no scope"),
         ("explore --scopes nowhere.toml", "nowhere.toml"),
         ("explore --scopes good.toml --bug nothing", "cannot be used together"),
+        ("explore --bugs", "--scopes <FILE>"),
     ] {
         let message = String::from_utf8(run(line, 2).stderr).unwrap();
         assert!(message.contains(reason), "{line}: {message}");

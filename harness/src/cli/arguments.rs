@@ -327,6 +327,9 @@ pub(super) struct ExploreArgs {
     /// Explore the scopes that this file lists instead, and compare their numbers of states with those in it
     #[arg(long, value_name = "FILE", allow_negative_numbers = true, conflicts_with_all = ["replay", "out", "bug"])]
     pub(super) scopes: Option<PathBuf>,
+    /// Say of each bug which of the scopes shows it, instead
+    #[arg(long, requires = "scopes")]
+    pub(super) bugs: bool,
     /// The most states; then the search is not complete
     #[arg(long, value_name = "N", default_value_t = 100_000_000, allow_hyphen_values = true)]
     pub(super) max_states: usize,

@@ -23,12 +23,18 @@ use std::time::{Duration, Instant};
 /// Seconds between two lines of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
-pub(super) fn explore_scope(system: &SystemInfo, arguments: &arguments::ExploreArgs) -> CommandResult {
+/// Checks that the system can be explored from the command line.
+pub(super) fn check_system(system: &SystemInfo) -> Result<(), String> {
     if system.name != BUILT_IN_SYSTEM {
         return Err(format!(
             "only {BUILT_IN_SYSTEM} can be explored from the command line; another system is explored by its own test"
         ));
     }
+    Ok(())
+}
+
+pub(super) fn explore_scope(system: &SystemInfo, arguments: &arguments::ExploreArgs) -> CommandResult {
+    check_system(system)?;
     if let Some(path) = &arguments.replay {
         return replay_case(system, path);
     }
@@ -55,7 +61,7 @@ pub(super) fn explore_scope(system: &SystemInfo, arguments: &arguments::ExploreA
 }
 
 /// Explores a scope, and prints progress. Returns the seconds, too.
-fn explored(
+pub(super) fn explored(
     scope: Scope,
     bug: Option<Bug>,
     liveness: bool,
@@ -81,12 +87,20 @@ fn explored(
     Ok((explored, started.elapsed().as_secs_f64()))
 }
 
-/// Explores the scopes of a list. Each must be complete, and have the number of states that the list says.
-fn explore_list(path: &Path, arguments: &arguments::ExploreArgs) -> CommandResult {
+/// The list of scopes in a file.
+pub(super) fn read_list(path: &Path) -> Result<ScopeList, String> {
+    ScopeList::from_toml(&read_text(path)?).map_err(|reason| format!("{}: {reason}", display_path(path)))
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
     let cannot = |reason: String| format!("{}: {reason}", display_path(path));
     let bytes = file::read_bytes(path).map_err(|error| cannot(error.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|error| cannot(error.to_string()))?;
-    let list = ScopeList::from_toml(&text).map_err(cannot)?;
+    String::from_utf8(bytes).map_err(|error| cannot(error.to_string()))
+}
+
+/// Explores the scopes of a list. Each must be complete, and have the number of states that the list says.
+fn explore_list(path: &Path, arguments: &arguments::ExploreArgs) -> CommandResult {
+    let list = read_list(path)?;
     signals::install_handlers("ending with the states so far; a second signal ends at once")?;
     let mut objects = Vec::new();
     let mut all_as_listed = true;
@@ -149,9 +163,7 @@ fn core_bug(system: &SystemInfo, name: Option<&str>) -> Result<Option<Bug>, Stri
 /// Replays a case. It must break its property again.
 fn replay_case(system: &SystemInfo, path: &Path) -> CommandResult {
     let cannot = |reason: String| format!("{}: {reason}", display_path(path));
-    let bytes = file::read_bytes(path).map_err(|error| cannot(error.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|error| cannot(error.to_string()))?;
-    let case = ExplorationCase::from_toml(&text).map_err(cannot)?;
+    let case = ExplorationCase::from_toml(&read_text(path)?).map_err(cannot)?;
     let model = CoreModel::new(case.scope, core_bug(system, case.bug.as_deref())?)?;
     let found = replay(model, &case.scope.limits, &case.trace).map_err(cannot)?;
     let Some(found) = found else {

@@ -31,6 +31,8 @@ mod bugs;
 mod floors;
 #[cfg(feature = "explore")]
 mod explore;
+#[cfg(feature = "explore")]
+mod explore_bugs;
 
 use crate::findings::child;
 use crate::support::program;
@@ -112,7 +114,10 @@ fn dispatch(cli: &Cli, system: &SystemInfo) -> CommandResult {
         Some(CliCommand::Bugs(arguments)) => bugs::bugs(system, arguments),
         Some(CliCommand::Floors(arguments)) => floors::floors(arguments),
         #[cfg(feature = "explore")]
-        Some(CliCommand::Explore(arguments)) => explore::explore_scope(system, arguments),
+        Some(CliCommand::Explore(arguments)) => match &arguments.scopes {
+            Some(path) if arguments.bugs => explore_bugs::explore_bugs(system, path, arguments),
+            _ => explore::explore_scope(system, arguments),
+        },
         Some(CliCommand::List) => catalog::list(system),
         Some(CliCommand::Bench(arguments)) => bench::bench(system, arguments),
     }
