@@ -112,7 +112,8 @@ fn config(plan: &Plan) -> Config {
         election_timeout_max: election_timeout_min + millis(raft.election_timeout_spread),
         // As much as a lost message may cost.
         install_snapshot_timeout: election_timeout_min,
-        max_payload_entries: raft.batch.max(1),
+        // openraft sends a follower one message at a time: it holds what others send in a window of messages.
+        max_payload_entries: raft.batch.max(1).saturating_mul(raft.window.max(1)),
         snapshot_policy: compaction
             .and_then(entries_per_snapshot)
             .map_or(SnapshotPolicy::Never, SnapshotPolicy::LogsSinceLast),

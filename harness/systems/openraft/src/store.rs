@@ -281,8 +281,13 @@ impl Store {
     }
 
     fn write(&self, record: Record) {
+        let own = self.node.node();
         let unwritten_end = match record {
             Record::Entries(_) | Record::Snapshot(_) => self.state.borrow_mut().unwritten_end.take(),
+            // A leader installs no snapshot, and truncates nothing: what it truncated before is stated before.
+            Record::Vote(Vote { leader_id, committed: true }) if leader_id.node_id == own => {
+                self.state.borrow_mut().unwritten_end.take()
+            }
             Record::Vote(_) | Record::Truncate(_) | Record::Purge(_) | Record::Commit(_) => None,
         };
         let replaces = matches!(&record, Record::Snapshot(snapshot) if self.state.borrow().replacing(snapshot).is_some());
