@@ -35,8 +35,6 @@ pub struct Contract {
     /// Whether a server that is a learner, or outside the configuration, may campaign and lead. Votes count only from
     /// voters even so. The paper lets voters campaign only.
     pub outsider_leads: bool,
-    /// Whether a leader that is removed goes on leading after its removal is committed. In the paper it steps down then (6).
-    pub removed_leader_leads: bool,
 }
 
 impl Contract {
@@ -46,6 +44,5 @@ impl Contract {
         steps: ConfigurationSteps::Joint,
         leader_resumes: false,
         outsider_leads: false,
-        removed_leader_leads: false,
     };
 }

@@ -127,7 +127,7 @@ impl<S: Server> Cluster<S> {
                     MembershipOp::Voter(_) | MembershipOp::Learner(_) => false,
                 };
                 is_in_force(&|group| !group.is_joint() && steps.iter().all(|step| step.holds_in(group)))
-                    && (S::CONTRACT.removed_leader_leads || !steps.iter().any(still_leads))
+                    && (S::CONTRACT.outsider_leads || !steps.iter().any(still_leads))
             }
         }
     }

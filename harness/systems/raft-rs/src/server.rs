@@ -69,9 +69,7 @@ struct Running {
 impl Server for RaftRsServer {
     type Message = RaftMessage;
     const SUPPORTS: Supports = SUPPORTS;
-    /// As in etcd, a leader that has removed itself leads until its process ends.
-    const CONTRACT: Contract =
-        Contract { configurations: TakesEffect::Applied, removed_leader_leads: true, ..Contract::PAPER };
+    const CONTRACT: Contract = Contract { configurations: TakesEffect::Applied, ..Contract::PAPER };
     const CATALOGUES: &'static [Catalogue] = &parts::CATALOGUES;
     const UNREAD: &'static [Setting] = &[Setting::Batch, Setting::WindowBytes, Setting::PromotionLag];
 
