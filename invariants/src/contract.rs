@@ -35,6 +35,9 @@ pub struct Contract {
     /// Whether a server that is a learner, or outside the configuration, may campaign and lead. Votes count only from
     /// voters even so. The paper lets voters campaign only.
     pub outsider_leads: bool,
+    /// Whether a leader may state what it has committed after it has stopped leading, because it decides a commit before it
+    /// saves it. A server that commits an entry of a term that it led then commits it as the leader of that term.
+    pub states_commits_late: bool,
 }
 
 impl Contract {
@@ -44,5 +47,6 @@ impl Contract {
         steps: ConfigurationSteps::Joint,
         leader_resumes: false,
         outsider_leads: false,
+        states_commits_late: false,
     };
 }

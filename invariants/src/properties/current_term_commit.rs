@@ -6,7 +6,10 @@
 //! *Check*: the entry at the commit index that a leader states has the leader's term. Earlier entries of older terms
 //! commit with it.
 //!
-//! *Blind spots*: a commit index that passes a wrong entry within one step, if only the last index is stated. Checks
+//! Where commits may be stated late (`Contract::states_commits_late`), a commit of an entry of a term that the server led
+//! counts as one of that leadership.
+//!
+//! *Blind spots*: there, figure 8 if one server is both leaders; a commit index that passes a wrong entry within one step, if only the last index is stated. Checks
 //! only where logs are stated.
 
 use crate::check_context::{CheckContext, CheckResult};

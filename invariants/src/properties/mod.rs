@@ -179,7 +179,7 @@ impl Properties {
             Fact::Counts { term, follower, identity, match_index } => {
                 check!(self.leader_counts, check_count, context, term, (follower, identity), match_index);
             }
-            Fact::Committed { index } => match context.node.leading_term() {
+            Fact::Committed { index } => match context.cluster.committing_term(context.node, index) {
                 Some(led) => {
                     check!(self.current_term_commit, check_leader_commit, context, led, index);
                     check!(self.committed_on_quorum, check_leader_commit, context, led, index);

@@ -94,6 +94,11 @@ impl ClusterState {
         log_ending_at(&self.entries, &[&server.log, &server.durable.log, &self.committed_log], last)
     }
 
+    /// The term of which a server that states this commit index is the leader; `None` if it commits as a follower.
+    pub(crate) fn committing_term(&self, server: &ServerState, index: Index) -> Option<Term> {
+        committing_term(self.contract, &self.leaderships, server, index)
+    }
+
     /// The configuration in force at `index` of the committed log, if known.
     pub(crate) fn configuration_at(&self, index: Index) -> Option<&LoggedConfiguration> {
         self.configurations.in_force(&self.committed_log, index)
@@ -131,8 +136,9 @@ impl ClusterState {
             Fact::SteppedDown { .. } => server.role = Role::Follower,
             Fact::Crashed | Fact::PowerLost => server.stop(),
             Fact::Committed { index } => {
+                let led = committing_term(self.contract, &self.leaderships, server, index);
                 server.commit_index = server.commit_index.max(index);
-                if let Role::Leader(term) = server.role {
+                if let Some(term) = led {
                     self.extend_committed(position, index, term, origin);
                 }
             }
@@ -265,6 +271,18 @@ impl ClusterState {
             self.commits.record(end, term, origin);
         }
     }
+}
+
+/// See [`ClusterState::committing_term`].
+fn committing_term(
+    contract: Contract,
+    leaderships: &Leaderships,
+    server: &ServerState,
+    index: Index,
+) -> Option<Term> {
+    let led = |term: &Term| leaderships.get(*term).is_some_and(|it| it.origin.node == server.id);
+    let late = if contract.states_commits_late { server.log.term_at(index).filter(led) } else { None };
+    late.or_else(|| server.leading_term())
 }
 
 /// The log that ends with `last`: by log matching its last entry determines the rest, so this walks back only to an

@@ -7,6 +7,7 @@ use invariants::{
 
 const RESUMES: Contract = Contract { leader_resumes: true, ..Contract::PAPER };
 const OUTSIDER: Contract = Contract { outsider_leads: true, ..Contract::PAPER };
+const LATE: Contract = Contract { states_commits_late: true, ..Contract::PAPER };
 const HALVES: Contract = Contract { steps: ConfigurationSteps::SharedHalf, ..Contract::PAPER };
 const APPLIED: Contract = Contract { configurations: TakesEffect::Applied, ..Contract::PAPER };
 
@@ -36,6 +37,32 @@ pub(crate) fn another_server_leads_a_term_that_its_leader_may_resume() -> Violat
     cluster.campaigns(3, 7);
     cluster.record(3, Fact::Leads { term: 7 });
     cluster.violates("election-safety")
+}
+
+/// n1 leads term 2 and has its entry 2@2 on these servers; then it leads term 3.
+fn leads_again(replicas: &[u64], contract: Contract) -> Cluster {
+    let mut cluster = Cluster::with_committed(3, 1).under(contract);
+    cluster.wins(1, 2, &[2]);
+    cluster.appends(1, 2, 20);
+    cluster.saves(1);
+    replicas.iter().for_each(|node| cluster.replicates(*node, 1, 2));
+    cluster.wins(1, 3, &[2]);
+    cluster.commits(1, 2);
+    cluster
+}
+
+#[test]
+fn a_commit_of_a_former_leadership_may_be_stated_late() {
+    for property in ["current-term-commit", "committed-on-quorum", "follower-commit-safety"] {
+        let mut cluster = leads_again(&[2], LATE);
+        cluster.commits(2, 2);
+        cluster.passes(property);
+    }
+    leads_again(&[2], Contract::PAPER).violates("current-term-commit");
+}
+
+pub(crate) fn a_late_commit_has_no_quorum() -> Violation {
+    leads_again(&[], LATE).violates("committed-on-quorum")
 }
 
 /// Servers 1 to 3 vote; n4 is outside.

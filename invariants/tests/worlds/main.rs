@@ -166,6 +166,7 @@ violations! {
     contracts:
         another_server_leads_a_term_that_its_leader_may_resume
         an_outsider_counts_its_own_vote
+        a_late_commit_has_no_quorum
         neighbours_share_no_half
         two_of_three_halves_commit
         two_voters_are_added_at_once_when_applied;

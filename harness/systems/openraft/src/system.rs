@@ -37,11 +37,12 @@ impl Tasks for OpenraftTasks {
     const KNOBS: &'static [Knob] = &[LEADER_RESTORE];
 
     /// By its documentation a vote outlives a restart with the leadership that it gives; leaders and candidates need not be
-    /// voters; and configurations are lists of halves.
+    /// voters; and configurations are lists of halves. It saves a commit some time after it has decided it.
     const CONTRACT: Contract = Contract {
         steps: ConfigurationSteps::SharedHalf,
         leader_resumes: true,
         outsider_leads: true,
+        states_commits_late: true,
         ..Contract::PAPER
     };
 
