@@ -86,7 +86,9 @@ fn error_message(args: &[OsString], error: &clap::Error) -> String {
             prior => format!("{argument} and {prior} cannot be used together"),
         },
         ErrorKind::MissingRequiredArgument => {
-            format!("missing: {}", missing_arguments(args).unwrap_or_default().join(" and "))
+            // What is missing only because of another argument, clap names itself.
+            let missing = missing_arguments(args).filter(|missing| !missing.is_empty());
+            format!("missing: {}", missing.map_or(argument, |missing| missing.join(" and ")))
         }
         ErrorKind::MissingSubcommand => {
             format!(

@@ -180,11 +180,12 @@ impl<'a, M: Model> Search<'a, M> {
         }
         let (mut next, mut level_end) = (0, 1);
         while next < self.visited.len() {
-            if next == level_end {
+            let begins_level = next == level_end;
+            if begins_level {
                 self.depth += 1;
                 level_end = self.visited.len();
             }
-            if next.is_multiple_of(REPORT_INTERVAL) {
+            if begins_level || next.is_multiple_of(REPORT_INTERVAL) {
                 let (round, states, depth) = (self.round, self.visited.len(), self.depth);
                 let is_wanted = report(Progress { round, states, open: states - next, depth });
                 let Budget { states: most, bytes } = self.settings.budget;
