@@ -10,13 +10,17 @@ fn main() {
     if std::env::var_os("CARGO_CFG_MADSIM").is_some() {
         println!("cargo::rustc-cfg=engine_madsim");
     }
-    // Git writes this file at each commit and checkout. Naming a file that does not exist would run this at
-    // every build.
-    let log = Path::new("../.git/logs/HEAD");
-    println!("cargo::rerun-if-changed={}", if log.exists() { "../.git/logs/HEAD" } else { "build.rs" });
-    let described = Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]).output();
-    let described = described.ok().filter(|output| output.status.success());
-    let commit = described.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
-    let commit = commit.trim();
-    println!("cargo::rustc-env=HARNESS_COMMIT={}", if commit.is_empty() { "unknown" } else { commit });
+    // Git writes this file at each commit and checkout, in a worktree elsewhere. Naming a file that does not exist would
+    // run this at every build.
+    let log = git(&["rev-parse", "--git-path", "logs/HEAD"]).filter(|log| Path::new(log).exists());
+    println!("cargo::rerun-if-changed={}", log.as_deref().unwrap_or("build.rs"));
+    let commit = git(&["describe", "--always", "--dirty", "--abbrev=12"]);
+    println!("cargo::rustc-env=HARNESS_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
+}
+
+/// What git prints. None if it fails or prints nothing.
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok()?;
+    let printed = output.status.success().then_some(output.stdout)?;
+    String::from_utf8(printed).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
