@@ -36,7 +36,8 @@ pub struct Contract {
     /// voters even so. The paper lets voters campaign only.
     pub outsider_leads: bool,
     /// Whether a leader may state what it has committed after it has stopped leading, because it decides a commit before it
-    /// saves it. A server that commits an entry of a term that it led then commits it as the leader of that term.
+    /// saves it. A server that is the first to commit an entry, of a term that it led, then commits it as the leader of that
+    /// term.
     pub states_commits_late: bool,
 }
 

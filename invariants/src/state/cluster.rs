@@ -96,7 +96,7 @@ impl ClusterState {
 
     /// The term of which a server that states this commit index is the leader; `None` if it commits as a follower.
     pub(crate) fn committing_term(&self, server: &ServerState, index: Index) -> Option<Term> {
-        committing_term(self.contract, &self.leaderships, server, index)
+        committing_term(self.contract, &self.leaderships, &self.committed_log, server, index)
     }
 
     /// The configuration in force at `index` of the committed log, if known.
@@ -136,7 +136,8 @@ impl ClusterState {
             Fact::SteppedDown { .. } => server.role = Role::Follower,
             Fact::Crashed | Fact::PowerLost => server.stop(),
             Fact::Committed { index } => {
-                let led = committing_term(self.contract, &self.leaderships, server, index);
+                let led =
+                    committing_term(self.contract, &self.leaderships, &self.committed_log, server, index);
                 server.commit_index = server.commit_index.max(index);
                 if let Some(term) = led {
                     self.extend_committed(position, index, term, origin);
@@ -277,12 +278,16 @@ impl ClusterState {
 fn committing_term(
     contract: Contract,
     leaderships: &Leaderships,
+    committed: &TermRuns,
     server: &ServerState,
     index: Index,
 ) -> Option<Term> {
-    let led = |term: &Term| leaderships.get(*term).is_some_and(|it| it.origin.node == server.id);
-    let late = if contract.states_commits_late { server.log.term_at(index).filter(led) } else { None };
-    late.or_else(|| server.leading_term())
+    // What a leader has stated already, its successors tell it, too.
+    if contract.states_commits_late && index > committed.last().index {
+        let led = |term: &Term| leaderships.get(*term).is_some_and(|it| it.origin.node == server.id);
+        return server.log.term_at(index).filter(led).or_else(|| server.leading_term());
+    }
+    server.leading_term()
 }
 
 /// The log that ends with `last`: by log matching its last entry determines the rest, so this walks back only to an

@@ -61,6 +61,27 @@ fn a_commit_of_a_former_leadership_may_be_stated_late() {
     leads_again(&[2], Contract::PAPER).violates("current-term-commit");
 }
 
+/// n3 leads term 3 without the entry, and n1 brings it back: the former leader n2 learns of the commit from n1.
+#[test]
+fn a_former_leader_may_learn_of_a_commit_from_another_one() {
+    let mut cluster = Cluster::with_committed(5, 1).under(LATE);
+    cluster.replicates(4, 1, 1);
+    cluster.replicates(5, 1, 1);
+    cluster.wins(2, 2, &[1, 3]);
+    cluster.appends(2, 2, 20);
+    cluster.saves(2);
+    cluster.replicates(1, 2, 2);
+    cluster.wins(3, 3, &[4, 5]);
+    cluster.wins(1, 4, &[2, 4]);
+    cluster.appends(1, 4, 40);
+    cluster.saves(1);
+    cluster.replicates(2, 1, 3);
+    cluster.replicates(4, 1, 3);
+    cluster.commits(1, 3);
+    cluster.commits(2, 2);
+    cluster.passes("leader-completeness");
+}
+
 pub(crate) fn a_late_commit_has_no_quorum() -> Violation {
     leads_again(&[], LATE).violates("committed-on-quorum")
 }
