@@ -60,6 +60,7 @@ mod evidence;
 mod conflict;
 mod violation;
 mod contract;
+mod dense_map;
 mod membership;
 mod state;
 mod milestones;

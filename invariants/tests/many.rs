@@ -1,8 +1,11 @@
-//! The cost of a fact does not depend on the number of servers, terms or entries, and no number in a fact is
-//! used as a size.
+//! The cost of a fact does not depend on the number of servers, terms, entries, keys or clients, and no number in
+//! a fact is used as a size.
 
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "a test measures time and memory")]
 
+use invariants::linearizability::{
+    Action, Budget, Call, Content, Operation, Response, Stream, Verdict, check,
+};
 use invariants::{Checker, Milestone};
 use invariants::{
     Configuration, ConfirmedBy, Digest, Fact, LogId, Node, Observed, RejectionReason, RequestId,
@@ -77,6 +80,37 @@ fn checking_time_is_linear_in_the_number_of_servers() {
     // The fastest round counts: it is disturbed least by other load.
     let ratio = || timed(&many).as_secs_f64() / timed(&few).as_secs_f64();
     let best = (0..20).map(|_| ratio()).find(|&ratio| ratio < 20.0);
+    assert!(best.is_some(), "{} times as long", ratio());
+}
+
+/// Reads of an absent key, each by a session and of a key of its own.
+fn reads(numbers: impl Iterator<Item = u64>) -> Vec<Call> {
+    let read = |(called, number)| Call {
+        id: RequestId { session: number, sequence: 1 },
+        operation: Operation { key: number, action: Action::Get },
+        called,
+        returned: Some((called + 1, Response::Holds(Content::INITIAL))),
+    };
+    (0..).step_by(2).zip(numbers).map(read).collect()
+}
+
+/// A recorded history may number its keys and clients in any order.
+#[test]
+fn the_order_of_keys_and_sessions_does_not_matter_for_time() {
+    let numbers = 1..=200_000;
+    let (ascending, descending) = (reads(numbers.clone()), reads(numbers.rev()));
+    let time = |history: &[Call]| {
+        let start = Instant::now();
+        let mut checker = Stream::new();
+        for call in history {
+            checker.record_call(call.id, call.operation);
+            checker.record_response(call.id, &Response::Holds(Content::INITIAL)).unwrap();
+        }
+        assert_eq!(check(history, Budget::default()), Ok(Verdict::Linearizable));
+        start.elapsed().as_secs_f64()
+    };
+    let ratio = || time(&descending) / time(&ascending);
+    let best = (0..5).map(|_| ratio()).find(|&ratio| ratio < 5.0);
     assert!(best.is_some(), "{} times as long", ratio());
 }
 

@@ -2,7 +2,6 @@
 
 use super::budget::{Budget, Limit, RemainingBudget};
 use super::contradiction::{Contradiction, OrderingEdge, OrderingReason};
-use super::dense_map::DenseMap;
 use super::diagram::join_lines;
 use super::explain::{Explanation, Method};
 use super::model::is_response_to;
@@ -13,6 +12,7 @@ use super::role::KeyCalls;
 use super::search::{MAX_OPEN, SearchOutcome};
 use super::shrink::{Shrinker, ShrunkHistory};
 use super::zone::{Survey, ZoneChecker, ZoneVerdict};
+use crate::dense_map::DenseMap;
 use crate::fact::{RequestId, Time};
 use std::fmt;
 use std::time::Duration;

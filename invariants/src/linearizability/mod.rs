@@ -95,7 +95,6 @@ mod names;
 mod operation;
 mod model;
 mod role;
-mod dense_map;
 mod fixed_hash_map;
 mod witness;
 mod interner;

@@ -26,9 +26,9 @@ mod lists;
 
 pub use contradiction::StreamContradiction;
 
-use super::dense_map::DenseMap;
 use super::fixed_hash_map::FixedHashMap;
 use super::operation::{Action, Content, Object, Operation, Response};
+use crate::dense_map::DenseMap;
 use crate::fact::RequestId;
 use lists::ListStream;
 use registers::RegisterStream;

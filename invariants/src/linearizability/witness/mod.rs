@@ -38,8 +38,8 @@ mod pending_calls;
 
 pub use failure::{Replay, WitnessFailure, WitnessedCall};
 
-use super::dense_map::DenseMap;
 use super::operation::{Object, Operation, Response};
+use crate::dense_map::DenseMap;
 use crate::fact::{Index, RequestId, Time};
 use key_history::{ApplyOutcome, KeyHistory};
 use pending_calls::{NO_CALL, PendingCall, PendingCalls};

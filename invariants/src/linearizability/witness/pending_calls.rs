@@ -1,8 +1,8 @@
 //! The pending operations, by identifier and in order of invocation, kept as long as anything refers to them.
 
 use super::{LinearizationPoint, WitnessedCall};
+use crate::dense_map::DenseMap;
 use crate::fact::{Index, RequestId, Time};
-use crate::linearizability::dense_map::DenseMap;
 use crate::linearizability::fixed_hash_map::FixedHashMap;
 use crate::linearizability::operation::{Action, Content, Operation};
 use std::ops::{Index as At, IndexMut as AtMut};
