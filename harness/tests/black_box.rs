@@ -9,7 +9,7 @@ mod primary;
 use harness::findings::case::{Case, Expectation};
 use harness::outcome::{FailureCause, LINEARIZABILITY, LIVENESS, Options, Verdict};
 use harness::plan::{Knob, Plan, Setting, Supports};
-use harness::server::{Arrival, Host, Server};
+use harness::server::{Arrival, Damaged, Host, Server};
 use harness::systems::{BUILT_IN, Profile, System, SystemInfo};
 use harness::testing;
 use harness::workload::{ClientResponse, Reply, RequestBody};
@@ -33,8 +33,8 @@ impl Server for CarefulPrimary {
     const UNREAD: &'static [Setting] = &[Setting::Batch, Setting::Requests];
     const KNOBS: &'static [Knob] = &[SYNCS];
 
-    fn boot(host: &mut Host<'_, String>) -> CarefulPrimary {
-        CarefulPrimary { primary: Primary::boot(host), waiting: BTreeMap::new(), syncs: 0 }
+    fn boot(host: &mut Host<'_, String>) -> Result<CarefulPrimary, Damaged> {
+        Ok(CarefulPrimary { primary: Primary::boot(host)?, waiting: BTreeMap::new(), syncs: 0 })
     }
 
     fn step(&mut self, host: &mut Host<'_, String>, arrival: Arrival<String>) {
@@ -92,8 +92,8 @@ impl Server for Reluctant {
     type Message = String;
     const SUPPORTS: Supports = Supports::NOTHING;
 
-    fn boot(host: &mut Host<'_, String>) -> Reluctant {
-        Reluctant { primary: CarefulPrimary::boot(host), requests: 0 }
+    fn boot(host: &mut Host<'_, String>) -> Result<Reluctant, Damaged> {
+        Ok(Reluctant { primary: CarefulPrimary::boot(host)?, requests: 0 })
     }
 
     fn step(&mut self, host: &mut Host<'_, String>, arrival: Arrival<String>) {
@@ -124,8 +124,8 @@ impl Server for Silent {
     type Message = String;
     const SUPPORTS: Supports = Supports::NOTHING;
 
-    fn boot(host: &mut Host<'_, String>) -> Silent {
-        Silent(CarefulPrimary::boot(host))
+    fn boot(host: &mut Host<'_, String>) -> Result<Silent, Damaged> {
+        Ok(Silent(CarefulPrimary::boot(host)?))
     }
 
     fn step(&mut self, host: &mut Host<'_, String>, arrival: Arrival<String>) {

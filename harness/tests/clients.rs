@@ -10,7 +10,7 @@ use harness::outcome::{
     Verdict, WITNESS, WRONG_ANSWER,
 };
 use harness::plan::{Plan, Probability, SimDuration};
-use harness::server::{Arrival, Host, LocalTime, Server};
+use harness::server::{Arrival, Damaged, Host, LocalTime, Server};
 use harness::systems::run::run_with;
 use harness::workload::{ClientResponse, Reply, Request, RequestBody};
 use invariants::{Action, Call, Content, PROPERTIES, RequestId};
@@ -137,13 +137,13 @@ struct PolicyServer<M> {
 impl<M: ReplyPolicy> Server for PolicyServer<M> {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> PolicyServer<M> {
-        PolicyServer {
-            inner: SimpleServer::boot(host),
+    fn boot(host: &mut Host<'_, Hello>) -> Result<PolicyServer<M>, Damaged> {
+        Ok(PolicyServer {
+            inner: SimpleServer::boot(host)?,
             requests: 0,
             executed: BTreeSet::new(),
             policy: std::marker::PhantomData,
-        }
+        })
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {

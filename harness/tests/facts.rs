@@ -8,7 +8,7 @@ use common::{Hello, SimpleServer, fault, plan_without_faults};
 use harness::outcome::{LIVENESS, Options, Recording, RunRecord, Verdict};
 use harness::plan::faults::PowerLoss;
 use harness::plan::{Plan, SimDuration, Supports, Target};
-use harness::server::{Arrival, Host, LocalTime, Server};
+use harness::server::{Arrival, Damaged, Host, LocalTime, Server};
 use harness::systems::run::run_with;
 use invariants::{Digest, DiskFact, Fact, LogId, ServerFact};
 
@@ -21,10 +21,10 @@ macro_rules! wraps_simple_server {
             type Message = Hello;
             const SUPPORTS: Supports = $supports;
 
-            fn boot(host: &mut Host<'_, Hello>) -> $wrapper {
+            fn boot(host: &mut Host<'_, Hello>) -> Result<$wrapper, Damaged> {
                 let boot: fn(&mut Host<'_, Hello>) = $boot;
                 boot(host);
-                $wrapper(SimpleServer::boot(host))
+                Ok($wrapper(SimpleServer::boot(host)?))
             }
 
             fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {

@@ -9,7 +9,7 @@ use common::{Hello, plan_without_faults};
 use harness::findings::determinism::{Variation, find_difference};
 use harness::outcome::{Difference, Engine, NO_PANIC, Options, RunRecord, Verdict};
 use harness::plan::{Plan, SimDuration};
-use harness::server::{Arrival, Host, LocalTime, Server};
+use harness::server::{Arrival, Damaged, Host, LocalTime, Server};
 use harness::systems::run::run_with;
 use invariants::ServerFact;
 use std::collections::HashMap;
@@ -36,8 +36,8 @@ struct Leaky<L> {
 impl<L: Leak> Server for Leaky<L> {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> Leaky<L> {
-        Leaky { due: host.now(), steps: 0, leak: std::marker::PhantomData }
+    fn boot(host: &mut Host<'_, Hello>) -> Result<Leaky<L>, Damaged> {
+        Ok(Leaky { due: host.now(), steps: 0, leak: std::marker::PhantomData })
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, _: Arrival<Hello>) {

@@ -8,7 +8,7 @@ use common::{Hello, plan_without_faults};
 use harness::outcome::{LogLevel, LogLine, NO_PANIC, Options, Recording, RunRecord, TraceEvent, Verdict};
 use harness::plan::{Plan, SimDuration, Supports};
 use harness::report::{DEFAULT_WIDTH, PlanSource, run_page, trace_line};
-use harness::server::{Arrival, Host, LocalTime, Server, SlogDrain};
+use harness::server::{Arrival, Damaged, Host, LocalTime, Server, SlogDrain};
 use harness::systems::run::run_with;
 
 /// Logs at its boot, and by another crate at each request; the third request panics.
@@ -21,9 +21,9 @@ impl Server for Chatty {
     type Message = Hello;
     const SUPPORTS: Supports = Supports::NOTHING;
 
-    fn boot(host: &mut Host<'_, Hello>) -> Chatty {
+    fn boot(host: &mut Host<'_, Hello>) -> Result<Chatty, Damaged> {
         tracing::info!(node = host.node(), "boots\nwith an empty disk");
-        Chatty { requests: 0, slog: slog::Logger::root(SlogDrain, slog::o!("node" => host.node())) }
+        Ok(Chatty { requests: 0, slog: slog::Logger::root(SlogDrain, slog::o!("node" => host.node())) })
     }
 
     fn step(&mut self, _: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {

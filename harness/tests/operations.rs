@@ -9,7 +9,7 @@ use common::{fault, plan_without_faults};
 use harness::outcome::{Failure, FailureCause, LIVENESS, Options, Recording, TraceEvent, Verdict};
 use harness::plan::faults::{Change, Transfer};
 use harness::plan::{FaultKind, OperatorCommand, Plan, Probability, SimDuration, Target};
-use harness::server::{Arrival, Catalogue, Host, LocalTime, OperatorResponse, Server};
+use harness::server::{Arrival, Catalogue, Damaged, Host, LocalTime, OperatorResponse, Server};
 use harness::systems::raft_core::RaftServer;
 use harness::systems::run::run_with;
 use invariants::RejectionReason;
@@ -44,8 +44,8 @@ impl<T: Treatment> Server for Treats<T> {
     type Message = Message;
     const CATALOGUES: &'static [Catalogue] = RaftServer::CATALOGUES;
 
-    fn boot(host: &mut Host<'_, Message>) -> Treats<T> {
-        Treats { raft: RaftServer::boot(host), commands: 0, treatment: std::marker::PhantomData }
+    fn boot(host: &mut Host<'_, Message>) -> Result<Treats<T>, Damaged> {
+        Ok(Treats { raft: RaftServer::boot(host)?, commands: 0, treatment: std::marker::PhantomData })
     }
 
     fn step(&mut self, host: &mut Host<'_, Message>, arrival: Arrival<Message>) {

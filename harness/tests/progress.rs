@@ -9,7 +9,7 @@ use common::{Hello, fault, plan_without_faults};
 use harness::outcome::{Failure, LIVENESS, Options, Verdict};
 use harness::plan::faults::{BitRot, Change, Damage};
 use harness::plan::{Fault, FaultKind, Plan, SimDuration, Target};
-use harness::server::{Arrival, Host, OperatorResponse, Server};
+use harness::server::{Arrival, Damaged, Host, OperatorResponse, Server};
 use harness::sweep::{SweepSettings, sweep};
 use harness::systems::run::run_with;
 use invariants::{Configuration, Digest, LogId, ServerFact};
@@ -63,7 +63,7 @@ fn plan_of(plan: &Plan, config: ClaimedConfig, replies: OperatorReplies) -> Plan
 impl Server for Idle {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> Self {
+    fn boot(host: &mut Host<'_, Hello>) -> Result<Self, Damaged> {
         let encoded = host.plan().raft.requests as usize;
         let (config, replies) = (CONFIGS[encoded % 10], REPLIES[encoded / 10]);
         let found = host.disk().read("file").to_vec();
@@ -71,7 +71,7 @@ impl Server for Idle {
             host.disk().append("file", |bytes| bytes.extend([0; 8]));
             host.sync(1);
         } else if found.iter().any(|byte| *byte != 0) {
-            host.fail_stop("its disk is damaged");
+            return Err(Damaged("its disk is damaged".to_owned()));
         }
         let (base, last) = (LogId::default(), LogId::default());
         host.record_fact(ServerFact::Started { term: 0, vote: None, base, last, digest: Digest::EMPTY });
@@ -87,7 +87,7 @@ impl Server for Idle {
         if replies != OperatorReplies::NeverAsked && host.node() == 1 {
             host.record_fact(ServerFact::Leads { term: 1 });
         }
-        Idle { replies }
+        Ok(Idle { replies })
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {

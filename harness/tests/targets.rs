@@ -7,7 +7,7 @@ mod common;
 use common::{Hello, fault, plan_without_faults, run_traced, said_lines};
 use harness::plan::faults::{Crash, OneWayPartition, PowerLoss, Shape, SlowDisk, Topology, Transfer};
 use harness::plan::{Fault, SimDuration, Target};
-use harness::server::{Arrival, Host, LocalTime, OperatorResponse, Server};
+use harness::server::{Arrival, Damaged, Host, LocalTime, OperatorResponse, Server};
 use invariants::{Configuration, Digest, LogId, ServerFact};
 
 /// Six servers: n1 leads n2 and n3; n4 and n5 are learners, of which n5 does not know it; n6 was removed. The log of n2
@@ -25,7 +25,7 @@ fn configuration(voters: &[u64], learners: &[u64]) -> Box<Configuration> {
 impl Server for StatingServer {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> StatingServer {
+    fn boot(host: &mut Host<'_, Hello>) -> Result<StatingServer, Damaged> {
         host.trace(|| "say boots".to_owned());
         let node = host.node();
         let nothing = LogId { index: 0, term: 0 };
@@ -47,7 +47,7 @@ impl Server for StatingServer {
             host.record_fact(ServerFact::Leads { term: 1 });
         }
         // The timer of n6 is due first, but n6 could not win.
-        StatingServer { node, due: host.now() + if node == 6 { 30_000_000 } else { 40_000_000 } }
+        Ok(StatingServer { node, due: host.now() + if node == 6 { 30_000_000 } else { 40_000_000 } })
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {

@@ -11,7 +11,7 @@ use harness::plan::faults::{
     Wipe,
 };
 use harness::plan::{Plan, Probability, SimDuration, Target, generate};
-use harness::server::{Arrival, Host, LocalTime, Server};
+use harness::server::{Arrival, Damaged, Host, LocalTime, Server};
 use harness::systems::run::{run, run_with};
 use invariants::ServerFact;
 use std::collections::BTreeMap;
@@ -27,10 +27,10 @@ struct TracingServer {
 impl Server for TracingServer {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> TracingServer {
+    fn boot(host: &mut Host<'_, Hello>) -> Result<TracingServer, Damaged> {
         host.trace(|| "say boots".to_owned());
         let due = (host.node() == 1).then(|| host.now() + 20_000_000);
-        TracingServer { node: host.node(), count: 0, due }
+        Ok(TracingServer { node: host.node(), count: 0, due })
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
@@ -129,7 +129,7 @@ struct Writer;
 impl Server for Writer {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> Writer {
+    fn boot(host: &mut Host<'_, Hello>) -> Result<Writer, Damaged> {
         let found = host.disk().read("file").to_vec();
         host.trace(|| format!("say finds {found:?}"));
         if found.is_empty() {
@@ -137,7 +137,7 @@ impl Server for Writer {
             host.sync(1);
             host.disk().append("file", |bytes| bytes.push(2));
         }
-        Writer
+        Ok(Writer)
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
@@ -210,10 +210,10 @@ struct Appender {
 impl Server for Appender {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> Appender {
+    fn boot(host: &mut Host<'_, Hello>) -> Result<Appender, Damaged> {
         let found = host.disk().read("file").len();
         host.trace(|| format!("say finds {found}"));
-        Appender { due: (found == 0).then(|| host.now() + 10_000_000) }
+        Ok(Appender { due: (found == 0).then(|| host.now() + 10_000_000) })
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
@@ -266,10 +266,10 @@ struct Clocks(Option<LocalTime>);
 impl Server for Clocks {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> Clocks {
+    fn boot(host: &mut Host<'_, Hello>) -> Result<Clocks, Damaged> {
         let now = host.now();
         host.trace(|| format!("say {}", now / 1_000_000));
-        Clocks(Some(now + 30_500_000_000))
+        Ok(Clocks(Some(now + 30_500_000_000)))
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, _: Arrival<Hello>) {
@@ -363,13 +363,13 @@ struct PassiveServer<const LEADS: bool>;
 impl<const LEADS: bool> Server for PassiveServer<LEADS> {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> Self {
+    fn boot(host: &mut Host<'_, Hello>) -> Result<Self, Damaged> {
         host.disk().append("file", |bytes| bytes.push(1));
         host.sync(1);
         if LEADS && host.node() == 1 {
             host.record_fact(ServerFact::Leads { term: 1 });
         }
-        PassiveServer
+        Ok(PassiveServer)
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
@@ -469,11 +469,11 @@ struct PostponingServer {
 impl Server for PostponingServer {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> PostponingServer {
+    fn boot(host: &mut Host<'_, Hello>) -> Result<PostponingServer, Damaged> {
         if host.node() == 1 {
             host.send(2, Hello(0));
         }
-        PostponingServer { due: host.now() + 100_000_000 }
+        Ok(PostponingServer { due: host.now() + 100_000_000 })
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
@@ -529,8 +529,8 @@ struct PanickingServer(TracingServer);
 impl Server for PanickingServer {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> PanickingServer {
-        PanickingServer(TracingServer::boot(host))
+    fn boot(host: &mut Host<'_, Hello>) -> Result<PanickingServer, Damaged> {
+        Ok(PanickingServer(TracingServer::boot(host)?))
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {

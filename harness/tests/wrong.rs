@@ -13,7 +13,7 @@ use harness::outcome::{
 use harness::plan::faults::Crash;
 use harness::plan::{Plan, SimDuration, Target, Trigger};
 use harness::report::{PlanSource, run_page};
-use harness::server::{Arrival, Host, LocalTime, Server};
+use harness::server::{Arrival, Damaged, Host, LocalTime, Server};
 use harness::systems::run::run_with;
 use harness::workload::{ClientResponse, Reply, RequestBody};
 use harness::world::Disk;
@@ -170,7 +170,7 @@ struct MisbehavingServer {
 impl Server for MisbehavingServer {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> MisbehavingServer {
+    fn boot(host: &mut Host<'_, Hello>) -> Result<MisbehavingServer, Damaged> {
         let misbehaviour = misbehaviours()[host.plan().seed as usize];
         match misbehaviour {
             Misbehaviour::UnknownRequest(session, sequence) => {
@@ -193,7 +193,7 @@ impl Server for MisbehavingServer {
             }
             _ => {}
         }
-        MisbehavingServer { inner: SimpleServer::boot(host), misbehaviour }
+        Ok(MisbehavingServer { inner: SimpleServer::boot(host)?, misbehaviour })
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
@@ -415,8 +415,8 @@ impl Drop for PanicsOnDrop {
 impl Server for PanicsOnDrop {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> PanicsOnDrop {
-        PanicsOnDrop(SimpleServer::boot(host))
+    fn boot(host: &mut Host<'_, Hello>) -> Result<PanicsOnDrop, Damaged> {
+        Ok(PanicsOnDrop(SimpleServer::boot(host)?))
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {

@@ -6,7 +6,7 @@ use harness::findings::case::Case;
 use harness::findings::refresh;
 use harness::outcome::{Options, RunRecord};
 use harness::plan::Plan;
-use harness::server::{Arrival, Bookkeeping, Catalogue, Host, LocalTime, Server};
+use harness::server::{Arrival, Bookkeeping, Catalogue, Damaged, Host, LocalTime, Server};
 use harness::systems::BUILT_IN;
 use harness::systems::raft_core::RaftServer;
 use rand::RngCore;
@@ -31,9 +31,9 @@ impl Server for ChangedServer {
     type Message = Message;
     const CATALOGUES: &'static [Catalogue] = RaftServer::CATALOGUES;
 
-    fn boot(host: &mut Host<'_, Message>) -> ChangedServer {
+    fn boot(host: &mut Host<'_, Message>) -> Result<ChangedServer, Damaged> {
         host.rng().next_u64();
-        ChangedServer(RaftServer::boot(host))
+        Ok(ChangedServer(RaftServer::boot(host)?))
     }
 
     fn step(&mut self, host: &mut Host<'_, Message>, arrival: Arrival<Message>) {

@@ -2,7 +2,7 @@
 //! its disk. The chapter "Testing your own Raft" walks through it.
 
 use harness::plan::Supports;
-use harness::server::{Arrival, Host, OperatorResponse, Server};
+use harness::server::{Arrival, Damaged, Host, OperatorResponse, Server};
 use harness::systems::System;
 use harness::workload::{ClientResponse, Reply, Request, RequestBody};
 use invariants::{Action, Content, Operation, Response};
@@ -68,7 +68,7 @@ impl Server for Primary {
     /// It states no facts and has no log: a black box.
     const SUPPORTS: Supports = Supports::NOTHING;
 
-    fn boot(host: &mut Host<'_, String>) -> Primary {
+    fn boot(host: &mut Host<'_, String>) -> Result<Primary, Damaged> {
         let disk = host.disk();
         let log = disk.read("log").to_vec();
         let intact: Vec<(u64, Content)> = log.chunks(RECORD).map_while(parse).collect();
@@ -76,7 +76,7 @@ impl Server for Primary {
         if end < log.len() {
             disk.truncate("log", end as u64);
         }
-        Primary { registers: intact.into_iter().collect() }
+        Ok(Primary { registers: intact.into_iter().collect() })
     }
 
     fn step(&mut self, host: &mut Host<'_, String>, arrival: Arrival<String>) {

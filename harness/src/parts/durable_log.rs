@@ -470,6 +470,18 @@ impl<T> HeldUntilSaved<T> {
         self.held.push_back((id, item));
     }
 
+    /// How much is held.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.held.len() as u64
+    }
+
+    /// Whether nothing is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// What may leave now that all saves up to `saved` are durable, in the order in which it was held. A host that lies
     /// ([`HostLie::SendsBeforeSaving`]) lets all leave.
     pub fn release<M: Clone + Display>(&mut self, host: &Host<'_, M>, saved: u64) -> Vec<T> {

@@ -10,7 +10,8 @@
 //! - [`DurableLog`]: term, vote, entries and snapshots in one file, with several syncs in flight.
 //!   [`wal`] is its format.
 //! - [`MemoryLog`]: the same in memory, for a library that reads the log through its user.
-//! - [`StatedState`]: the facts about term, role and commit index. [`PendingTransfer`]: a transfer of leadership.
+//! - [`StatedState`]: the facts about term, role and commit index. [`StatedCounts`]: those about what a leader counts.
+//! - [`PendingTransfer`]: a transfer of leadership.
 //! - [`HeldUntilSaved`]: messages that may leave only after a save.
 //! - [`HostLie`] and [`LogBug`]: bugs that the durable log has on request, to show that the properties see them. A system
 //!   offers them in [`Server::CATALOGUES`](crate::server::Server::CATALOGUES).
@@ -20,6 +21,7 @@ mod bugs;
 mod durable_log;
 mod memory_log;
 mod stated_state;
+mod stated_counts;
 mod compaction;
 mod application;
 mod requests;
@@ -30,5 +32,6 @@ pub use bugs::{CATALOGUES, HostLie, LogBug};
 pub use durable_log::{DurableLog, HeldUntilSaved, Rewrite, Save, SyncOutcome, entry_digest};
 pub use memory_log::{LogEntry, MemoryLog};
 pub use requests::{OpenRequests, Requester};
+pub use stated_counts::{Counted, StatedCounts};
 pub use stated_state::StatedState;
 pub use transfer::PendingTransfer;

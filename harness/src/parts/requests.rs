@@ -8,7 +8,7 @@
 
 use crate::server::{Host, LocalTime, OperatorResponse};
 use crate::workload::{ClientResponse, Reply, Request};
-use invariants::{Index, Node};
+use invariants::{Index, Node, RequestId};
 use slab::Slab;
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -112,10 +112,29 @@ impl OpenRequests {
         (u128::from(self.incarnation) << 64 | u128::from(number)).to_le_bytes()
     }
 
+    /// A token in which any server finds the request as well: its leader must state which read it confirms.
+    #[must_use]
+    pub fn token_of_read(&self, number: u64, read: RequestId) -> [u8; 32] {
+        let mut token = [0; 32];
+        token[..16].copy_from_slice(&self.token(number));
+        token[16..24].copy_from_slice(&read.session.to_le_bytes());
+        token[24..].copy_from_slice(&read.sequence.to_le_bytes());
+        token
+    }
+
+    /// The read in a token of [`OpenRequests::token_of_read`], of whichever incarnation.
+    #[must_use]
+    pub fn read(token: &[u8]) -> Option<RequestId> {
+        let (_, read) = token.split_first_chunk::<16>()?;
+        let (session, sequence) = read.split_first_chunk::<8>()?;
+        let sequence = u64::from_le_bytes(sequence.try_into().ok()?);
+        Some(RequestId { session: u64::from_le_bytes(*session), sequence })
+    }
+
     /// The number in a token of this incarnation, whether the request is still open or not.
     #[must_use]
     pub fn number(&self, token: &[u8]) -> Option<u64> {
-        let token = u128::from_le_bytes(token.try_into().ok()?);
+        let token = u128::from_le_bytes(*token.first_chunk()?);
         ((token >> 64) as u64 == self.incarnation).then_some(token as u64)
     }
 
@@ -207,7 +226,7 @@ const fn slot(number: u64) -> usize {
 mod tests {
     use super::*;
     use crate::workload::RequestBody;
-    use invariants::{Action, Operation, RequestId};
+    use invariants::{Action, Operation};
 
     fn client(client: u64, action: Action) -> Requester {
         let body = RequestBody::Operation(Operation { key: 0, action });
@@ -234,6 +253,11 @@ mod tests {
         let token = one.token(number);
         assert_eq!((one.number(&token), other.number(&token)), (Some(number), None));
         assert_eq!(one.number(&token[1..]), None);
+        let read = RequestId { session: 7, sequence: 1 << 40 };
+        let token_of_read = one.token_of_read(number, read);
+        assert_eq!((one.number(&token_of_read), other.number(&token_of_read)), (Some(number), None));
+        assert_eq!(OpenRequests::read(&token_of_read), Some(read));
+        assert_eq!(OpenRequests::read(&token), None);
     }
 
     #[test]

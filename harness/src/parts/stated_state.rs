@@ -1,7 +1,7 @@
 //! What a server has stated about its term, its role and its commit index.
 //!
 //! *In*: the state of a Raft after each step, and the moments at which it sends vote requests. *Out*: the facts
-//! `TermChanged`, `Campaigned`, `Leads`, `SteppedDown` and `Committed`, in an order that holds.
+//! `TermChanged`, `Campaigned`, `CampaignedByOrder`, `Leads`, `SteppedDown` and `Committed`, in an order that holds.
 
 use crate::server::Host;
 use invariants::{Index, ServerFact, Term};
@@ -15,13 +15,15 @@ pub struct StatedState {
     committed: Index,
     /// The last term of which it was stated that the server campaigns.
     campaigned: Term,
+    /// The same, by order.
+    ordered: Term,
 }
 
 impl StatedState {
     /// A new incarnation that has stated its recovered term.
     #[must_use]
     pub const fn new(term: Term) -> StatedState {
-        StatedState { term, leads: false, committed: 0, campaigned: 0 }
+        StatedState { term, leads: false, committed: 0, campaigned: 0, ordered: 0 }
     }
 
     /// Whether the server leads, as was stated last.
@@ -41,11 +43,16 @@ impl StatedState {
         }
     }
 
-    /// States that the server campaigns, once per term: when it sends the first vote request.
-    pub fn campaign<M: Clone + Display>(&mut self, host: &mut Host<'_, M>, term: Term) {
+    /// States that the server campaigns, and whether by order, once per term: when it sends the first vote
+    /// request.
+    pub fn campaign<M: Clone + Display>(&mut self, host: &mut Host<'_, M>, term: Term, by_order: bool) {
         if self.campaigned != term {
             self.campaigned = term;
             host.record_fact(ServerFact::Campaigned { term });
+        }
+        if by_order && self.ordered != term {
+            self.ordered = term;
+            host.record_fact(ServerFact::CampaignedByOrder { term });
         }
     }
 
@@ -75,7 +82,7 @@ impl StatedState {
         }
         if leads {
             // A single voter sends no vote request, but it campaigns.
-            self.campaign(host, term);
+            self.campaign(host, term, false);
             host.record_fact(ServerFact::Leads { term });
             host.trace(|| format!("candidate => leader, term {term}"));
         }

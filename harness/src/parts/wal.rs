@@ -47,6 +47,7 @@
 //! **Blind spot**: bit rot in the newest synced batch looks like a torn tail, because no later record covers
 //! it. For a head without a later record, this is so only if its number is hit.
 
+use crate::server::Damaged;
 use crate::support::rng::RngStream;
 use crate::world::{Disk, FileName};
 use bytes::Bytes;
@@ -175,6 +176,12 @@ pub struct DamagedFile {
     pub offset: u64,
     /// Why this is no torn tail.
     pub reason: String,
+}
+
+impl From<DamagedFile> for Damaged {
+    fn from(damaged: DamagedFile) -> Damaged {
+        Damaged(damaged.to_string())
+    }
 }
 
 impl fmt::Display for DamagedFile {

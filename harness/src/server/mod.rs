@@ -46,7 +46,11 @@ pub trait Server: Sized + Send + 'static {
     const ENGINE: Option<Engine> = None;
 
     /// Starts an incarnation from what survived on `host.disk()`, and nothing else.
-    fn boot(host: &mut Host<'_, Self::Message>) -> Self;
+    ///
+    /// # Errors
+    ///
+    /// What it promised is damaged. Nothing arrives at this incarnation then, as after [`Host::fail_stop`].
+    fn boot(host: &mut Host<'_, Self::Message>) -> Result<Self, Damaged>;
     /// Handles one arrival.
     fn step(&mut self, host: &mut Host<'_, Self::Message>, arrival: Arrival<Self::Message>);
     /// When to step the server with [`Arrival::Timer`], unless something arrives before. A deadline in the
@@ -84,6 +88,10 @@ pub(crate) fn bugs_of(catalogues: &[Catalogue]) -> Vec<&'static BugInfo> {
     all.sort_by_key(|bug| bug.id);
     all
 }
+
+/// Durable bytes of a server are damaged: what is wrong, for the report.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Damaged(pub String);
 
 /// What a server keeps for a while.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -271,9 +279,7 @@ impl<'a, M: Clone + Display> Host<'a, M> {
     /// disk does not save any more. Liveness is not required of it meanwhile. After a failed sync, the server
     /// is restarted once the disk works again.
     pub fn fail_stop(&mut self, reason: &str) {
-        if !self.world.is_cut(self.node) {
-            self.world.fail_stop(self.node, reason.to_owned());
-        }
+        self.world.fail_stop(self.node, reason.to_owned());
     }
 
     /// Fires a trigger that only the server can see.

@@ -8,7 +8,7 @@ use crate::outcome::{Engine, Options};
 use crate::parts::wal::Wal;
 use crate::plan::faults::{ClockRate, OneWayPartition, Partition};
 use crate::plan::{self, Fault, FaultKind, Plan, Probability, SimDuration, Target};
-use crate::server::{Arrival, Host, LocalTime, Server};
+use crate::server::{Arrival, Damaged, Host, LocalTime, Server};
 use crate::support::rng;
 use crate::systems::raft_core::RaftServer;
 use crate::systems::{BUILT_IN, SystemInfo};
@@ -314,11 +314,11 @@ impl RelayServer {
 impl Server for RelayServer {
     type Message = u64;
 
-    fn boot(host: &mut Host<'_, u64>) -> RelayServer {
+    fn boot(host: &mut Host<'_, u64>) -> Result<RelayServer, Damaged> {
         for message in 0..4 {
             RelayServer::relay(host, message);
         }
-        RelayServer
+        Ok(RelayServer)
     }
 
     fn step(&mut self, host: &mut Host<'_, u64>, arrival: Arrival<u64>) {

@@ -483,6 +483,9 @@ impl<M: Clone + Display> World<M> {
     /// The reason must be a flipped bit or a failed sync: a server must recover from whatever a loss of power
     /// removes or tears, so any other fail-stop breaks the property `liveness`.
     pub fn fail_stop(&mut self, node: Node, reason: String) {
+        if self.is_cut(node) {
+            return;
+        }
         self.trace(node, || TraceEvent::FailStop(reason.clone()));
         let node_state = self.node_state(node);
         if !node_state.storage.corrupted && !node_state.storage.sync_failed {

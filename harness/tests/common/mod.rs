@@ -9,7 +9,7 @@ use harness::plan::faults::{
     Topology, Transfer, WallJump, Wipe,
 };
 use harness::plan::{self, Fault, FaultKind, Plan, Probability, SimDuration, Target, Trigger};
-use harness::server::{Arrival, Host, LocalTime, OperatorResponse, Server};
+use harness::server::{Arrival, Damaged, Host, LocalTime, OperatorResponse, Server};
 use harness::systems::run::run_with;
 use harness::workload::{ClientResponse, Reply, Request, RequestBody};
 use invariants::{Action, Content, Operation, Response, ServerFact};
@@ -223,7 +223,7 @@ impl SimpleServer {
 impl Server for SimpleServer {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> SimpleServer {
+    fn boot(host: &mut Host<'_, Hello>) -> Result<SimpleServer, Damaged> {
         host.disk().append("boots", |bytes| bytes.push(1));
         host.sync(0);
         let (node, nodes, now) = (host.node(), host.plan().nodes, host.now());
@@ -233,7 +233,7 @@ impl Server for SimpleServer {
         }
         let due = now + 20_000_000;
         let (open, registers, lists) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        SimpleServer { node, nodes, term, due, index: 0, open, registers, lists }
+        Ok(SimpleServer { node, nodes, term, due, index: 0, open, registers, lists })
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {

@@ -2,7 +2,7 @@
 
 use super::primary::PrimarySystem;
 use harness::plan::Supports;
-use harness::server::{Arrival, Host, LocalTime, Server};
+use harness::server::{Arrival, Damaged, Host, LocalTime, Server};
 use harness::systems::System;
 use std::hint::black_box;
 use std::time::Duration;
@@ -44,8 +44,8 @@ impl<const HANGS: bool, const ABORTS: bool> Server for Endless<HANGS, ABORTS> {
     type Message = String;
     const SUPPORTS: Supports = Supports::NOTHING;
 
-    fn boot(host: &mut Host<'_, String>) -> Self {
-        Endless { primary: Primary::boot(host), requests: 0 }
+    fn boot(host: &mut Host<'_, String>) -> Result<Self, Damaged> {
+        Ok(Endless { primary: Primary::boot(host)?, requests: 0 })
     }
 
     fn step(&mut self, host: &mut Host<'_, String>, arrival: Arrival<String>) {

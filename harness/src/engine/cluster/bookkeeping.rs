@@ -39,8 +39,8 @@ impl<S: Server> Cluster<S> {
         self.samples.next = self.world.now().saturating_add(self.samples.interval);
         self.samples.count += 1;
         for (node, least) in &mut self.samples.kept {
-            let server = self.servers[*node as usize - 1].as_ref();
-            let Some(now) = server.and_then(Server::bookkeeping) else { continue };
+            let Some(Ok(server)) = &self.servers[*node as usize - 1] else { continue };
+            let Some(now) = server.bookkeeping() else { continue };
             *least = Some(match least.take() {
                 Some(before) => before.least(now),
                 None => now,

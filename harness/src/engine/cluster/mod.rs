@@ -15,7 +15,7 @@ use crate::outcome::{
     RunProgress, TraceEvent,
 };
 use crate::plan::{Plan, SimDuration};
-use crate::server::{Arrival, Host, Server};
+use crate::server::{Arrival, Damaged, Host, Server};
 use crate::support::logs::{self, LogRecording};
 use crate::workload::ClientResponse;
 use crate::workload::client::ClientPool;
@@ -58,7 +58,7 @@ pub enum Control {
 pub struct Cluster<S: Server> {
     pub(crate) world: World<S::Message>,
     pub(crate) clients: ClientPool,
-    servers: Vec<Option<S>>,
+    servers: Vec<Option<Result<S, Damaged>>>,
     /// The server whose code runs: a panic is attributed to it.
     running_node: Option<Node>,
     faults: Faults,
@@ -186,6 +186,9 @@ impl<S: Server> Cluster<S> {
         self.world.trace(node, || TraceEvent::Boot);
         let entered = self.logs.is_some().then(|| logs::enter(node));
         let server = S::boot(&mut Host::new(&mut self.world, node));
+        if let Err(Damaged(reason)) = &server {
+            self.world.fail_stop(node, reason.clone());
+        }
         self.leave(entered);
         self.running_node = None;
         self.servers[node as usize - 1] = Some(server);
@@ -211,7 +214,7 @@ impl<S: Server> Cluster<S> {
 
     /// Ends the incarnation on this node. Returns its server, so that the caller can drop it without holding
     /// a lock.
-    pub fn end_incarnation(&mut self, node: Node) -> Option<S> {
+    pub fn end_incarnation(&mut self, node: Node) -> Option<Result<S, Damaged>> {
         let server = self.servers[node as usize - 1].take();
         if let (Some(_), Some(power_loss)) = (&server, self.ending_by_power_loss.take()) {
             self.world.end_incarnation(node);
@@ -395,7 +398,7 @@ impl<S: Server> Cluster<S> {
             return;
         }
         node_state.timer_due = NEVER;
-        let Some(server) = &self.servers[node as usize - 1] else { return };
+        let Some(Ok(server)) = &self.servers[node as usize - 1] else { return };
         let node_state = self.world.node_state(node);
         if node_state.pause_count > 0 {
             return;
@@ -440,7 +443,9 @@ impl<S: Server> Cluster<S> {
         self.running_node = Some(node);
         self.progress.begin(self.world.step(), self.world.now(), node);
         let entered = self.logs.is_some().then(|| logs::enter(node));
-        server.step(&mut Host::new(&mut self.world, node), arrival);
+        if let Ok(server) = server {
+            server.step(&mut Host::new(&mut self.world, node), arrival);
+        }
         self.leave(entered);
         self.end_step(node);
         self.rearm_timer(node);
@@ -459,7 +464,7 @@ impl<S: Server> Cluster<S> {
     /// Arms a timer for the server's deadline, unless an earlier one is armed: an early timer is cheap.
     #[inline]
     fn rearm_timer(&mut self, node: Node) {
-        let Some(server) = &self.servers[node as usize - 1] else { return };
+        let Some(Ok(server)) = &self.servers[node as usize - 1] else { return };
         self.running_node = Some(node);
         let deadline = server.deadline();
         self.running_node = None;

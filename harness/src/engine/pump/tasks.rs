@@ -16,7 +16,7 @@ use crate::engine::panics::catch_panic;
 use crate::outcome::{Engine, PanicReport};
 use crate::plan::{Knob, Plan, Setting, Supports};
 use crate::server::{
-    Arrival, BugInfo, Catalogue, Host, LocalTime, OperatorCommand, OperatorResponse, Server, bugs_of,
+    Arrival, BugInfo, Catalogue, Damaged, Host, LocalTime, OperatorCommand, OperatorResponse, Server, bugs_of,
 };
 use crate::support::logs;
 use crate::workload::{Reply, Request};
@@ -468,7 +468,7 @@ impl<T: Tasks> Server for TaskServer<T> {
     const KNOBS: &'static [Knob] = T::KNOBS;
     const ENGINE: Option<Engine> = Some(Engine::Strict);
 
-    fn boot(host: &mut Host<'_, T::Message>) -> TaskServer<T> {
+    fn boot(host: &mut Host<'_, T::Message>) -> Result<TaskServer<T>, Damaged> {
         let node = NodeHandle(Arc::new(Incarnation {
             node: host.node(),
             number: host.incarnation(),
@@ -487,7 +487,7 @@ impl<T: Tasks> Server for TaskServer<T> {
         let main = node.clone();
         // The world is in use until the boot is over: so the system's own code begins in the task.
         node.start_task(async move { T::main(main).await }, &joined);
-        TaskServer(node)
+        Ok(TaskServer(node))
     }
 
     fn step(&mut self, host: &mut Host<'_, T::Message>, arrival: Arrival<T::Message>) {

@@ -9,17 +9,17 @@ use super::directory_id;
 use super::entry::{
     configured_fact, decode_configuration, decode_entry, encode, encode_configuration, fact_configuration,
 };
-use crate::parts::wal::{DamagedFile, WalCheckpoint};
-use crate::parts::{DurableLog, Requester, Rewrite, Save, StatedState, SyncOutcome};
+use crate::parts::wal::WalCheckpoint;
+use crate::parts::{DurableLog, Requester, Rewrite, Save, StatedCounts, StatedState, SyncOutcome};
 use crate::plan::{self, Trigger};
-use crate::server::{Arrival, Bookkeeping, Catalogue, Host, LocalTime, OperatorCommand, Server};
+use crate::server::{Arrival, Bookkeeping, Catalogue, Damaged, Host, LocalTime, OperatorCommand, Server};
 use bytes::Bytes;
 use invariants::{ConfirmedBy, LogId, ServerFact};
 use raft_core::status::RoleStatus;
 use raft_core::{
     Bug, Checkpoint, ConfChange, ConfChangeOp, Config, DirectoryId, Effect, Entry, Envelope, ForwardRequest,
-    Index, Input, Message, NodeId, Payload, Raft, ReadConfirmation, ReadKey, Recovered, ReplicaKey, SaveId,
-    SaveRecord, Snapshot, Timestamp,
+    Index, Input, Message, NodeId, Payload, Raft, ReadConfirmation, ReadKey, Recovered, SaveId, SaveRecord,
+    Snapshot, Timestamp,
 };
 use rand::RngCore;
 use std::sync::Arc;
@@ -27,15 +27,7 @@ use std::sync::Arc;
 type CoreHost<'a> = Host<'a, Envelope>;
 
 /// A server of the built-in system.
-pub enum RaftServer {
-    /// The server runs.
-    Running(Box<RunningServer>),
-    /// Durable promises are damaged: the server neither votes nor acknowledges, and sends nothing.
-    Damaged,
-}
-
-/// A running server.
-pub struct RunningServer {
+pub struct RaftServer {
     raft: Raft,
     log: DurableLog,
     application: ApplicationLane,
@@ -43,53 +35,14 @@ pub struct RunningServer {
     effects: Vec<Effect>,
     /// The state of the core that facts have stated.
     stated: StatedState,
-    /// Up to where this leader has stated that it counts each follower, in the order of the core.
-    counted: Vec<(ReplicaKey, Index)>,
-    /// The term of the newest candidacy that it has stated to be by order.
-    ordered_term: u64,
+    counts: StatedCounts,
 }
 
 impl Server for RaftServer {
     type Message = Envelope;
     const CATALOGUES: &'static [Catalogue] = &bugs::CATALOGUES;
 
-    fn boot(host: &mut CoreHost<'_>) -> RaftServer {
-        match RunningServer::boot(host) {
-            Ok(server) => RaftServer::Running(Box::new(server)),
-            Err(damaged) => {
-                host.fail_stop(&damaged.to_string());
-                RaftServer::Damaged
-            }
-        }
-    }
-
-    fn step(&mut self, host: &mut CoreHost<'_>, arrival: Arrival<Envelope>) {
-        if let RaftServer::Running(server) = self {
-            server.handle_arrival(host, arrival);
-        }
-    }
-
-    fn deadline(&self) -> Option<LocalTime> {
-        match self {
-            RaftServer::Running(server) => server.raft.deadline().map(|due| due.0),
-            RaftServer::Damaged => None,
-        }
-    }
-
-    fn bookkeeping(&self) -> Option<Bookkeeping> {
-        match self {
-            RaftServer::Running(server) => Some(server.bookkeeping()),
-            RaftServer::Damaged => None,
-        }
-    }
-
-    fn is_heartbeat(envelope: &Envelope) -> bool {
-        matches!(&envelope.message, Message::AppendEntries { entries, .. } if entries.is_empty())
-    }
-}
-
-impl RunningServer {
-    fn boot(host: &mut CoreHost<'_>) -> Result<RunningServer, DamagedFile> {
+    fn boot(host: &mut CoreHost<'_>) -> Result<RaftServer, Damaged> {
         let mut rng = host.rng().clone();
         // Drawn first, so that it does not depend on whether a log is found.
         let seed = rng.next_u64();
@@ -116,40 +69,20 @@ impl RunningServer {
             host.record_fact(configured_fact(*index, configuration));
         }
         log.start(host);
-        let mut server = RunningServer {
+        let mut server = RaftServer {
             stated: StatedState::new(term),
             raft,
             log,
             application: ApplicationLane::new(host),
             effects: Vec::new(),
-            counted: Vec::new(),
-            ordered_term: 0,
+            counts: StatedCounts::default(),
         };
         // A snapshot implies that its entries are committed.
         server.stated.commit(host, server.raft.commit_index().0);
         Ok(server)
     }
 
-    /// What the core and the application lane keep.
-    fn bookkeeping(&self) -> Bookkeeping {
-        let status = self.raft.status();
-        let mut kept = Bookkeeping {
-            requests: status.pending_forwards as u64,
-            promises: status.held_promises as u64,
-            parts: u64::from(status.receiving.is_some()),
-            followers: Vec::new(),
-        };
-        if let RoleStatus::Leader(leader) = status.role {
-            let transfers = usize::from(leader.transfer.is_some());
-            kept.requests += (leader.proposals + leader.reads + transfers) as u64;
-            kept.followers = leader.followers.iter().map(|follower| follower.replica.id.0).collect();
-        }
-        // Open requests are those of the core, and those that it has forgotten.
-        kept.requests = kept.requests.max(self.application.open_requests());
-        kept
-    }
-
-    fn handle_arrival(&mut self, host: &mut CoreHost<'_>, arrival: Arrival<Envelope>) {
+    fn step(&mut self, host: &mut CoreHost<'_>, arrival: Arrival<Envelope>) {
         let input = match arrival {
             Arrival::Timer => Input::Timer,
             Arrival::Message { message, .. } => {
@@ -203,6 +136,34 @@ impl RunningServer {
         }
     }
 
+    fn deadline(&self) -> Option<LocalTime> {
+        self.raft.deadline().map(|due| due.0)
+    }
+
+    fn bookkeeping(&self) -> Option<Bookkeeping> {
+        let status = self.raft.status();
+        let mut kept = Bookkeeping {
+            requests: status.pending_forwards as u64,
+            promises: status.held_promises as u64,
+            parts: u64::from(status.receiving.is_some()),
+            followers: Vec::new(),
+        };
+        if let RoleStatus::Leader(leader) = status.role {
+            let transfers = usize::from(leader.transfer.is_some());
+            kept.requests += (leader.proposals + leader.reads + transfers) as u64;
+            kept.followers = leader.followers.iter().map(|follower| follower.replica.id.0).collect();
+        }
+        // Open requests are those of the core, and those that it has forgotten.
+        kept.requests = kept.requests.max(self.application.open_requests());
+        Some(kept)
+    }
+
+    fn is_heartbeat(envelope: &Envelope) -> bool {
+        matches!(&envelope.message, Message::AppendEntries { entries, .. } if entries.is_empty())
+    }
+}
+
+impl RaftServer {
     /// Replaces the timestamp of a forwarded command. A follower set it from its own clock, but log time
     /// follows the leader's clock. The core appends commands without looking into them.
     fn replace_timestamp(&self, host: &CoreHost<'_>, mut envelope: Envelope) -> Envelope {
@@ -221,7 +182,9 @@ impl RunningServer {
         let commit_index = self.raft.commit_index().0;
         self.stated.observe(host, self.raft.term().0, self.raft.is_leader(), commit_index);
         let mut effects = std::mem::take(&mut self.effects);
-        self.state_counts(host);
+        let followers = self.raft.followers();
+        let book = followers.map(|(replica, index)| (replica.id.0, replica.directory_id.0, index.0));
+        self.counts.observe(host, self.raft.term().0, book);
         if self.raft.is_leader() {
             self.stated.commit(host, commit_index);
         }
@@ -315,37 +278,11 @@ impl RunningServer {
         });
     }
 
-    /// States up to where this leader counts its followers, where that has changed.
-    fn state_counts(&mut self, host: &mut CoreHost<'_>) {
-        let term = self.raft.term().0;
-        let mut followers = 0;
-        for counted in self.raft.followers() {
-            match self.counted.get_mut(followers) {
-                Some(stated) if *stated == counted => {}
-                Some(stated) => {
-                    let before = std::mem::replace(stated, counted);
-                    state_count(host, term, counted, (before.0 == counted.0).then_some(before.1));
-                }
-                None => {
-                    self.counted.push(counted);
-                    state_count(host, term, counted, None);
-                }
-            }
-            followers += 1;
-        }
-        // A server that does not lead counts none.
-        self.counted.truncate(followers);
-    }
-
     /// States the promise that a message makes, when it is sent.
     fn record_promise(&mut self, host: &mut CoreHost<'_>, to: u64, message: &Message) {
         match *message {
             Message::RequestVote { term, transfer, .. } => {
-                self.stated.campaign(host, term.0);
-                if transfer && self.ordered_term != term.0 {
-                    self.ordered_term = term.0;
-                    host.record_fact(ServerFact::CampaignedByOrder { term: term.0 });
-                }
+                self.stated.campaign(host, term.0, transfer);
             }
             Message::RequestVoteResponse { term, granted: true } => {
                 host.record_fact(ServerFact::Voted { term: term.0, candidate: to });
@@ -373,20 +310,6 @@ impl RunningServer {
             }
             _ => {}
         }
-    }
-}
-
-/// States up to where the leader of `term` counts a replica, and counted it before. That a new replica has nothing is
-/// not stated.
-fn state_count(
-    host: &mut CoreHost<'_>,
-    term: u64,
-    (replica, match_index): (ReplicaKey, Index),
-    before: Option<Index>,
-) {
-    if match_index > Index(0) || before.is_some() {
-        let (follower, identity) = (replica.id.0, replica.directory_id.0);
-        host.record_fact(ServerFact::Counts { term, follower, identity, match_index: match_index.0 });
     }
 }
 

@@ -7,13 +7,13 @@ use crate::entry::{Command, Image};
 use crate::link::{Delays, Link, Packet};
 use crate::store::{Change, ChangeKind, Changes, State, Store};
 use bytes::Bytes;
-use harness::parts::wal::{DamagedFile, WalCheckpoint};
+use harness::parts::wal::WalCheckpoint;
 use harness::parts::{
     Application, DurableLog, HeldUntilSaved, OpenRequests, Requester, Rewrite, Save, SyncOutcome,
 };
 use harness::plan::Supports;
 use harness::server::{
-    Arrival, Catalogue, Host, Knob, LocalTime, OperatorCommand, OperatorResponse, Server, Setting,
+    Arrival, Catalogue, Damaged, Host, Knob, LocalTime, OperatorCommand, OperatorResponse, Server, Setting,
 };
 use harness::workload::{ClientResponse, Request};
 use invariants::{Digest, LogId, Node, ServerFact};
@@ -41,15 +41,7 @@ const BATCH_SIZE: Knob = Knob {
 };
 
 /// A server.
-pub enum OmniServer<const SNAPSHOTS: bool> {
-    /// It runs.
-    Running(Box<Running<SNAPSHOTS>>),
-    /// Durable promises are damaged: it sends nothing.
-    Damaged,
-}
-
-/// A running server.
-pub struct Running<const SNAPSHOTS: bool> {
+pub struct OmniServer<const SNAPSHOTS: bool> {
     library: OmniPaxos<Command<SNAPSHOTS>, Store<SNAPSHOTS>>,
     store: Store<SNAPSHOTS>,
     log: DurableLog,
@@ -124,39 +116,7 @@ impl<const SNAPSHOTS: bool> Server for OmniServer<SNAPSHOTS> {
     const KNOBS: &'static [Knob] = &[BATCH_SIZE];
     const CATALOGUES: &'static [Catalogue] = &harness::parts::CATALOGUES;
 
-    fn boot(host: &mut OmniHost<'_, SNAPSHOTS>) -> OmniServer<SNAPSHOTS> {
-        match Running::boot(host) {
-            Ok(server) => OmniServer::Running(Box::new(server)),
-            Err(damaged) => {
-                host.fail_stop(&damaged.to_string());
-                OmniServer::Damaged
-            }
-        }
-    }
-
-    fn step(&mut self, host: &mut OmniHost<'_, SNAPSHOTS>, arrival: Arrival<Packet<SNAPSHOTS>>) {
-        if let OmniServer::Running(server) = self {
-            server.handle(host, arrival);
-            server.finish_step(host);
-        }
-    }
-
-    fn deadline(&self) -> Option<LocalTime> {
-        let OmniServer::Running(server) = self else { return None };
-        server.links.values().filter_map(Link::deadline).chain([server.next_tick]).min()
-    }
-
-    fn is_heartbeat(packet: &Packet<SNAPSHOTS>) -> bool {
-        matches!(packet, Packet::Data { message: Some((_, Message::BLE(_))), .. })
-    }
-
-    fn encoded_length(packet: &Packet<SNAPSHOTS>) -> Option<u64> {
-        Some(encode(packet).len() as u64)
-    }
-}
-
-impl<const SNAPSHOTS: bool> Running<SNAPSHOTS> {
-    fn boot(host: &mut OmniHost<'_, SNAPSHOTS>) -> Result<Running<SNAPSHOTS>, DamagedFile> {
+    fn boot(host: &mut OmniHost<'_, SNAPSHOTS>) -> Result<OmniServer<SNAPSHOTS>, Damaged> {
         let (own, nodes) = (host.node(), host.plan().nodes);
         let rng = host.rng().clone();
         let incarnation = host.rng().next_u64();
@@ -203,7 +163,7 @@ impl<const SNAPSHOTS: bool> Running<SNAPSHOTS> {
             .unwrap_or_else(|error| panic!("OmniPaxos rejects its configuration: {error}"));
         let delays = Delays { acknowledge: tick / 8, repeat: tick / 2, give_up: raft.election_timeout.0 };
         let peers = (1..=nodes).filter(|node| *node != own);
-        let mut server = Running {
+        let mut server = OmniServer {
             promise: library.get_promise(),
             library,
             store,
@@ -227,7 +187,7 @@ impl<const SNAPSHOTS: bool> Running<SNAPSHOTS> {
         Ok(server)
     }
 
-    fn handle(&mut self, host: &mut OmniHost<'_, SNAPSHOTS>, arrival: Arrival<Packet<SNAPSHOTS>>) {
+    fn step(&mut self, host: &mut OmniHost<'_, SNAPSHOTS>, arrival: Arrival<Packet<SNAPSHOTS>>) {
         match arrival {
             Arrival::Timer => {
                 self.links.values_mut().for_each(|link| link.on_timer(host));
@@ -239,22 +199,39 @@ impl<const SNAPSHOTS: bool> Running<SNAPSHOTS> {
                 }
             }
             Arrival::Message { message: Packet::TakeOver, .. } => self.library.try_become_leader(),
-            Arrival::Message { from, message } => {
-                let Some(link) = self.links.get_mut(&from) else { return };
-                let arrived = link.receive(host, message);
-                if arrived.reconnected {
-                    self.library.reconnected(from);
-                }
-                for message in arrived.messages {
-                    self.library.handle_incoming(message);
-                    // The next one may trim what this one decides.
-                    self.apply(host);
-                }
-            }
+            Arrival::Message { from, message } => self.on_message(host, from, message),
             Arrival::Request { client, request } => self.on_request(host, client, request),
             Arrival::Operator { request, command } => self.on_command(host, request, command),
             Arrival::Synced(token) => self.on_sync(host, token, true),
             Arrival::SyncFailed(token) => self.on_sync(host, token, false),
+        }
+        self.finish_step(host);
+    }
+
+    fn deadline(&self) -> Option<LocalTime> {
+        self.links.values().filter_map(Link::deadline).chain([self.next_tick]).min()
+    }
+
+    fn is_heartbeat(packet: &Packet<SNAPSHOTS>) -> bool {
+        matches!(packet, Packet::Data { message: Some((_, Message::BLE(_))), .. })
+    }
+
+    fn encoded_length(packet: &Packet<SNAPSHOTS>) -> Option<u64> {
+        Some(encode(packet).len() as u64)
+    }
+}
+
+impl<const SNAPSHOTS: bool> OmniServer<SNAPSHOTS> {
+    fn on_message(&mut self, host: &mut OmniHost<'_, SNAPSHOTS>, from: Node, message: Packet<SNAPSHOTS>) {
+        let Some(link) = self.links.get_mut(&from) else { return };
+        let arrived = link.receive(host, message);
+        if arrived.reconnected {
+            self.library.reconnected(from);
+        }
+        for message in arrived.messages {
+            self.library.handle_incoming(message);
+            // The next one may trim what this one decides.
+            self.apply(host);
         }
     }
 

@@ -6,14 +6,14 @@ use harness::outcome::{LEASE_READ, PROPOSAL_FORWARDED, READ_FORWARDED};
 use harness::parts::{
     self, Application, DurableLog, HeldUntilSaved, LogEntry, OpenRequests, PendingTransfer,
 };
-use harness::parts::{Requester, Save, StatedState, SyncOutcome, wal::DamagedFile};
-use harness::plan::{MembershipOp, Plan, Supports};
-use harness::server::{Arrival, Catalogue, LocalTime, OperatorCommand, OperatorResponse, Server, Setting};
+use harness::parts::{Counted, Requester, Save, StatedCounts, StatedState, SyncOutcome};
+use harness::plan::{MembershipOp, Plan, Supports, Trigger};
+use harness::server::{Arrival, Bookkeeping, Catalogue, Damaged, LocalTime, OperatorCommand, OperatorResponse, Server, Setting};
 use harness::workload::{ClientResponse, Request};
-use invariants::{Contract, LogId, Node, ServerFact, TakesEffect};
+use invariants::{ConfirmedBy, Contract, LogId, Node, ServerFact, TakesEffect};
 use raft::eraftpb::{ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState};
 use raft::eraftpb::{Entry, EntryType, Message, MessageType};
-use raft::{Config, RawNode, ReadOnlyOption, Ready, SnapshotStatus, StateRole};
+use raft::{CAMPAIGN_TRANSFER, Config, Raft, RawNode, ReadOnlyOption, Ready, SnapshotStatus, StateRole};
 use rand::{Rng, RngCore};
 use std::{collections::BTreeMap, ops::Range};
 
@@ -23,27 +23,20 @@ type Host<'a> = harness::server::Host<'a, RaftMessage>;
 const HEARTBEAT_TICKS: u64 = 10;
 /// What it supports, except in profiles.
 pub(crate) const SUPPORTS: Supports = Supports {
-    read_confirmations: false,
-    follower_counts: false,
-    candidacy_orders: false,
-    sent_entries: false,
-    bookkeeping: false,
     chunks: false,
     wipes: false,
     ..Supports::ALL
 };
 
-/// A server; none if its disk is damaged.
-pub struct RaftRsServer(Option<Box<Running>>);
-
-/// A running server. A ready is saved under twice its number, a compaction after it under the next.
-struct Running {
+/// A server. A ready is saved under twice its number, a compaction after it under the next.
+pub struct RaftRsServer {
     raw: RawNode<Store>,
     log: DurableLog,
     application: Application,
     requests: OpenRequests,
     held: HeldUntilSaved<Message>,
     stated: StatedState,
+    counts: StatedCounts,
     /// The newest save, and the newest that is durable. `None` until what was recovered is: the server waits for that,
     /// because raft-rs takes all that it finds for durable.
     last_save: u64,
@@ -73,56 +66,7 @@ impl Server for RaftRsServer {
     const CATALOGUES: &'static [Catalogue] = &parts::CATALOGUES;
     const UNREAD: &'static [Setting] = &[Setting::Batch, Setting::WindowBytes, Setting::PromotionLag];
 
-    fn boot(host: &mut Host<'_>) -> RaftRsServer {
-        let booted = Running::boot(host);
-        let running = booted.map_err(|damaged| host.fail_stop(&damaged.to_string()));
-        RaftRsServer(running.ok().map(Box::new))
-    }
-
-    fn step(&mut self, host: &mut Host<'_>, arrival: Arrival<RaftMessage>) {
-        if let Some(running) = &mut self.0 {
-            running.step(host, arrival);
-        }
-    }
-
-    fn deadline(&self) -> Option<LocalTime> {
-        self.0.as_ref()?.deadline()
-    }
-
-    fn is_heartbeat(message: &RaftMessage) -> bool {
-        message.0.get_msg_type() == MessageType::MsgHeartbeat
-    }
-
-    fn encoded_length(message: &RaftMessage) -> Option<u64> {
-        Some(u64::from(protobuf::Message::compute_size(&message.0)))
-    }
-}
-
-fn config(plan: &Plan, node: Node, applied: u64, tick: LocalTime) -> Config {
-    let raft = &plan.raft;
-    let ticks = |time: LocalTime| time.div_ceil(tick) as usize;
-    let limit = |limit: u64| if limit == 0 { u64::MAX } else { limit };
-    let election_tick = ticks(raft.election_timeout.0).max(HEARTBEAT_TICKS as usize + 1);
-    let leases = raft.lease_drift.is_some();
-    Config {
-        id: node,
-        election_tick,
-        heartbeat_tick: HEARTBEAT_TICKS as usize,
-        min_election_tick: election_tick,
-        max_election_tick: election_tick + ticks(raft.election_timeout_spread.0) + 1,
-        applied,
-        max_size_per_msg: limit(raft.batch_bytes).min(limit(raft.uncommitted_bytes)),
-        max_uncommitted_size: limit(raft.uncommitted_bytes),
-        max_inflight_msgs: raft.window as usize,
-        pre_vote: raft.pre_vote,
-        check_quorum: raft.check_quorum,
-        read_only_option: if leases { ReadOnlyOption::LeaseBased } else { ReadOnlyOption::Safe },
-        ..Config::default()
-    }
-}
-
-impl Running {
-    fn boot(host: &mut Host<'_>) -> Result<Running, DamagedFile> {
+    fn boot(host: &mut Host<'_>) -> Result<RaftRsServer, Damaged> {
         let mut rng = host.rng().clone();
         let requests = OpenRequests::new(rng.next_u64());
         let (mut log, recovered) = DurableLog::open(host, rng)?;
@@ -141,13 +85,14 @@ impl Running {
         let config = config(host.plan(), host.node(), base, tick);
         let logger = slog::Logger::root(harness::server::SlogDrain, slog::o!());
         log.start(host);
-        let mut running = Running {
+        let mut server = RaftRsServer {
             raw: RawNode::new(&config, store, &logger).expect("plans are checked"),
             log,
             application,
             requests,
             held: HeldUntilSaved::default(),
             stated: StatedState::new(recovered.term),
+            counts: StatedCounts::default(),
             last_save: 0,
             saved: None,
             restore: None,
@@ -161,9 +106,9 @@ impl Running {
             leaving: None,
             transfer: PendingTransfer::default(),
         };
-        running.observe(host);
-        running.finish_step(host);
-        Ok(running)
+        server.observe(host);
+        server.finish_step(host);
+        Ok(server)
     }
 
     fn step(&mut self, host: &mut Host<'_>, arrival: Arrival<RaftMessage>) {
@@ -205,6 +150,44 @@ impl Running {
         tick.into_iter().chain(lost).chain(self.snapshots.values().min().copied()).min()
     }
 
+    fn bookkeeping(&self) -> Option<Bookkeeping> {
+        let followers = followers(&self.raw.raft).into_iter().map(|(follower, ..)| follower).collect();
+        Some(Bookkeeping { requests: self.requests.len(), promises: self.held.len(), parts: 0, followers })
+    }
+
+    fn is_heartbeat(message: &RaftMessage) -> bool {
+        message.0.get_msg_type() == MessageType::MsgHeartbeat
+    }
+
+    fn encoded_length(message: &RaftMessage) -> Option<u64> {
+        Some(u64::from(protobuf::Message::compute_size(&message.0)))
+    }
+}
+
+fn config(plan: &Plan, node: Node, applied: u64, tick: LocalTime) -> Config {
+    let raft = &plan.raft;
+    let ticks = |time: LocalTime| time.div_ceil(tick) as usize;
+    let limit = |limit: u64| if limit == 0 { u64::MAX } else { limit };
+    let election_tick = ticks(raft.election_timeout.0).max(HEARTBEAT_TICKS as usize + 1);
+    let leases = raft.lease_drift.is_some();
+    Config {
+        id: node,
+        election_tick,
+        heartbeat_tick: HEARTBEAT_TICKS as usize,
+        min_election_tick: election_tick,
+        max_election_tick: election_tick + ticks(raft.election_timeout_spread.0) + 1,
+        applied,
+        max_size_per_msg: limit(raft.batch_bytes).min(limit(raft.uncommitted_bytes)),
+        max_uncommitted_size: limit(raft.uncommitted_bytes),
+        max_inflight_msgs: raft.window as usize,
+        pre_vote: raft.pre_vote,
+        check_quorum: raft.check_quorum,
+        read_only_option: if leases { ReadOnlyOption::LeaseBased } else { ReadOnlyOption::Safe },
+        ..Config::default()
+    }
+}
+
+impl RaftRsServer {
     /// Makes all ticks that are due, and gives up what got lost.
     fn make_ticks(&mut self, host: &mut Host<'_>) {
         let now = host.now();
@@ -230,7 +213,12 @@ impl Running {
         Some(self.raw.raft.leader_id).filter(|leader| *leader != 0)
     }
 
-    fn receive(&mut self, host: &Host<'_>, mut message: Message) {
+    fn receive(&mut self, host: &mut Host<'_>, mut message: Message) {
+        if message.get_msg_type() == MessageType::MsgTimeoutNow {
+            let (term, leader) = (message.term, Some(message.from));
+            host.record_fact(ServerFact::ToldToCampaign { term, leader });
+            host.fire_trigger(Trigger::ToldToCampaign);
+        }
         if message.get_msg_type() == MessageType::MsgPropose && self.stated.leads() {
             for entry in message.mut_entries().iter_mut() {
                 if let Some(command) = self.application.retimed(host, &entry.data) {
@@ -260,11 +248,11 @@ impl Running {
             return Err(ClientResponse::Busy);
         }
         let transfers = raft.lead_transferee.is_some();
-        let token = self.requests.token(number).to_vec();
         if reads {
-            self.raw.read_index(token);
+            self.raw.read_index(self.requests.token_of_read(number, request.id).to_vec());
             return Ok(());
         }
+        let token = self.requests.token(number).to_vec();
         let proposed = self.raw.propose(token, self.application.command(host, request));
         proposed
             .map_err(|_| if transfers { ClientResponse::TransferInProgress } else { ClientResponse::Busy })
@@ -372,6 +360,9 @@ impl Running {
         let committed = ready.take_committed_entries();
         committed.iter().for_each(|entry| self.apply(host, entry));
         for read in ready.take_read_states() {
+            if self.stated.leads() {
+                self.state_confirmed(host, &read.request_ctx, read.index);
+            }
             if let Some(number) = self.requests.number(&read.request_ctx) {
                 self.requests.read_at(read.index, number);
             }
@@ -479,17 +470,35 @@ impl Running {
     fn send(&mut self, host: &mut Host<'_>, message: Message) {
         let (term, to) = (message.term, message.to);
         match message.get_msg_type() {
-            MessageType::MsgRequestVote => self.stated.campaign(host, term),
+            MessageType::MsgRequestVote => {
+                self.stated.campaign(host, term, message.context == CAMPAIGN_TRANSFER);
+            }
             MessageType::MsgRequestVoteResponse if !message.reject => {
                 host.record_fact(ServerFact::Voted { term, candidate: to });
             }
             MessageType::MsgAppendResponse if !message.reject => {
                 host.record_fact(ServerFact::Acknowledged { term, index: message.index });
             }
+            MessageType::MsgAppendResponse | MessageType::MsgHeartbeatResponse => {
+                host.record_fact(ServerFact::Answered { term });
+            }
+            MessageType::MsgReadIndexResp => self.state_confirmed(host, &message.entries[0].data, message.index),
+            MessageType::MsgAppend if !message.entries.is_empty() && host.is_healed() => {
+                let entries = message.entries.len() as u64;
+                host.record_fact(ServerFact::EntriesSent { term, follower: to, entries });
+            }
             MessageType::MsgSnapshot => _ = self.snapshots.insert(to, host.now() + self.patience),
             _ => {}
         }
         host.send(to, RaftMessage(message));
+    }
+
+    /// As the leader: clients may read what is applied at `index`.
+    fn state_confirmed(&self, host: &mut Host<'_>, token: &[u8], index: u64) {
+        let by = if host.plan().raft.lease_drift.is_some() { ConfirmedBy::Lease } else { ConfirmedBy::Round };
+        if let Some(read) = OpenRequests::read(token) {
+            host.record_fact(ServerFact::ReadConfirmed { read, term: self.raw.raft.term, index, by });
+        }
     }
 
     /// States changes of term and role, ends what depended on them, and draws the election timeout where raft-rs has
@@ -505,6 +514,7 @@ impl Running {
         raft.set_randomized_election_timeout(self.timeout);
         let (target, committed) = (raft.lead_transferee, raft.raft_log.committed);
         let has_changed = self.stated.observe(host, term, leads, committed);
+        self.counts.observe(host, term, followers(&self.raw.raft));
         self.transfer.observe(host, leads, target, self.leader());
         if has_changed {
             self.requests.end_all(host, self.leader().filter(|_| !leads));
@@ -512,6 +522,14 @@ impl Running {
             self.snapshots.clear();
         }
     }
+}
+
+/// The followers as a leader counts them; disks have no identity.
+fn followers(raft: &Raft<Store>) -> Vec<Counted> {
+    let others = raft.prs().iter().filter(|(node, _)| **node != raft.id && raft.state == StateRole::Leader);
+    let mut counted: Vec<_> = others.map(|(node, progress)| (*node, 0, progress.matched)).collect();
+    counted.sort_unstable();
+    counted
 }
 
 fn record_configuration(host: &mut Host<'_>, store: &Store) {
