@@ -1,6 +1,7 @@
 //! Exploration cases: a scope with a trace that breaks a property, as a file.
 
 use super::{Found, Scope};
+use crate::plan::file::parse_toml;
 use serde::{Deserialize, Serialize};
 
 /// A trace that breaks a property.
@@ -35,7 +36,7 @@ impl ExplorationCase {
     /// # Errors
     /// The text is no case.
     pub fn from_toml(text: &str) -> Result<ExplorationCase, String> {
-        let case: ExplorationCase = toml::from_str(text).map_err(|error| error.to_string())?;
+        let case: ExplorationCase = parse_toml(text).map_err(|error| error.to_string())?;
         case.scope.validate()?;
         Ok(case)
     }

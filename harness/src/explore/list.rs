@@ -1,6 +1,7 @@
 //! Lists of scopes, each with the number of its states, as a file: what is explored before a change lands, and at night.
 
 use super::Scope;
+use crate::plan::file::parse_toml;
 use serde::Deserialize;
 
 /// A list of scopes.
@@ -30,7 +31,7 @@ impl ScopeList {
     /// # Errors
     /// The text is no list, or one of its scopes cannot be explored.
     pub fn from_toml(text: &str) -> Result<ScopeList, String> {
-        let list: ScopeList = toml::from_str(text).map_err(|error| error.to_string())?;
+        let list: ScopeList = parse_toml(text).map_err(|error| error.to_string())?;
         for (number, listed) in (1..).zip(&list.explore) {
             listed.scope.validate().map_err(|reason| format!("scope {number}: {reason}"))?;
         }

@@ -8,7 +8,9 @@ use harness::parts::{
 };
 use harness::parts::{Counted, Requester, Save, StatedCounts, StatedState, SyncOutcome};
 use harness::plan::{MembershipOp, Plan, Supports, Trigger};
-use harness::server::{Arrival, Bookkeeping, Catalogue, Damaged, LocalTime, OperatorCommand, OperatorResponse, Server, Setting};
+use harness::server::{
+    Arrival, Bookkeeping, Catalogue, Damaged, LocalTime, OperatorCommand, OperatorResponse, Server, Setting,
+};
 use harness::workload::{ClientResponse, Request};
 use invariants::{ConfirmedBy, Contract, LogId, Node, ServerFact, TakesEffect};
 use raft::eraftpb::{ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState};
@@ -22,11 +24,7 @@ type Host<'a> = harness::server::Host<'a, RaftMessage>;
 /// Ticks between two heartbeats.
 const HEARTBEAT_TICKS: u64 = 10;
 /// What it supports, except in profiles.
-pub(crate) const SUPPORTS: Supports = Supports {
-    chunks: false,
-    wipes: false,
-    ..Supports::ALL
-};
+pub(crate) const SUPPORTS: Supports = Supports { chunks: false, wipes: false, ..Supports::ALL };
 
 /// A server. A ready is saved under twice its number, a compaction after it under the next.
 pub struct RaftRsServer {
@@ -482,7 +480,9 @@ impl RaftRsServer {
             MessageType::MsgAppendResponse | MessageType::MsgHeartbeatResponse => {
                 host.record_fact(ServerFact::Answered { term });
             }
-            MessageType::MsgReadIndexResp => self.state_confirmed(host, &message.entries[0].data, message.index),
+            MessageType::MsgReadIndexResp => {
+                self.state_confirmed(host, &message.entries[0].data, message.index)
+            }
             MessageType::MsgAppend if !message.entries.is_empty() && host.is_healed() => {
                 let entries = message.entries.len() as u64;
                 host.record_fact(ServerFact::EntriesSent { term, follower: to, entries });
