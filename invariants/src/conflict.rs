@@ -197,6 +197,11 @@ evidence! {
         }
             "n{node} confirms read {read} as leader of term {term}, but since the read began only {answered} can have \
              answered it, which is not a quorum of {configuration}";
+        ReadConfirmedWithoutLease = "read-confirmed-without-lease" {
+            node: Node, read: RequestId, term: Term, promised: NodeList, configuration: Configuration,
+        }
+            "n{node} confirms read {read} by its lease as leader of term {term}, but only {promised} can still promise to \
+             elect no other leader, which is not a quorum of {configuration}";
         ReadConfirmedBeforeOwnCommit = "read-confirmed-before-own-commit" {
             node: Node, read: RequestId, term: Term, entry: LogId,
         }

@@ -84,6 +84,8 @@ fn fact() -> impl Strategy<Value = Fact> {
         (request(), number()).prop_map(|(read, applied)| Fact::ReadServed { read, applied }),
         number().prop_map(|term| Fact::Answered { term }),
         number().prop_map(|identity| Fact::Identified { identity }),
+        number().prop_map(|length| Fact::LeasePromised { length }),
+        (number(), number()).prop_map(|(jump, rate)| Fact::ClockChanged { jump, rate }),
         (number(), any::<Option<u64>>()).prop_map(|(term, leader)| Fact::ToldToCampaign { term, leader }),
         number().prop_map(|term| Fact::CampaignedByOrder { term }),
         number().prop_map(|leader| Fact::Redirected { leader }),

@@ -48,6 +48,8 @@ fn stream(nodes: Node) -> Vec<Observed> {
         let read = RequestId { session: nodes - node, sequence: 1 };
         record(node, Fact::ReadArrived { read });
         record(node, Fact::Identified { identity: node });
+        record(node, Fact::LeasePromised { length: 0 });
+        record(node, Fact::ClockChanged { jump: 0, rate: 1_000_000 });
         record(node, Fact::Answered { term: node });
         record(node, Fact::ToldToCampaign { term: node, leader: None });
         record(node, Fact::Redirected { leader: node + 1 });
@@ -190,6 +192,8 @@ fn a_huge_number_allocates_no_memory() {
             Fact::ReadArrived { read: request },
             Fact::Answered { term: number },
             Fact::Identified { identity: number },
+            Fact::LeasePromised { length: number },
+            Fact::ClockChanged { jump: number, rate: number },
             Fact::ToldToCampaign { term: number, leader: Some(number) },
             Fact::CampaignedByOrder { term: number },
             Fact::Redirected { leader: number },

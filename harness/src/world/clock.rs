@@ -33,7 +33,7 @@ impl Clock {
         if self.drift == 0 {
             return self.local_at_since + passed;
         }
-        self.local_at_since + (passed as u128 * self.rate() / MILLION as u128) as u64
+        self.local_at_since + (passed as u128 * self.rate() as u128 / MILLION as u128) as u64
     }
 
     /// The first true time at which the monotonic clock shows `local` or more; [`Time::MAX`] if never.
@@ -46,7 +46,7 @@ impl Clock {
         if self.drift == 0 {
             return self.since.saturating_add(ahead);
         }
-        let passed = (u128::from(ahead) * MILLION as u128).div_ceil(self.rate());
+        let passed = (u128::from(ahead) * MILLION as u128).div_ceil(u128::from(self.rate()));
         self.since.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX))
     }
 
@@ -77,8 +77,9 @@ impl Clock {
     }
 
     /// How far the monotonic clock advances in a million units of true time.
-    const fn rate(&self) -> u128 {
-        (MILLION + self.drift) as u128
+    #[must_use]
+    pub const fn rate(&self) -> u64 {
+        (MILLION + self.drift) as u64
     }
 }
 

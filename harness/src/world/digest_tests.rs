@@ -92,6 +92,8 @@ fn facts_keep_their_numbers_and_fields_in_the_digest() {
             Fact::CommandRejected { reason: RejectionReason::NotCaughtUp, servers: vec![2, 3] },
             vec![2, 2, 2, 3],
         ),
+        (Fact::ClockChanged { jump: 37, rate: 38 }, vec![37, 38]),
+        (Fact::LeasePromised { length: 39 }, vec![39]),
     ];
     let node = 5;
     for (number, (fact, fields)) in (1..).zip(facts) {

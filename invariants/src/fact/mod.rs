@@ -335,6 +335,12 @@ facts! {
             /// The term that it campaigns in.
             term: Term,
         } about term: *term;
+        /// Promise: for this long after each answer to a leader, on its own clock, this server campaigns and votes for others
+        /// by order only. Stated at each start, if leases rest on it (thesis, 6.4.1).
+        47 "lease promised" LeasePromised {
+            /// How long, in nanoseconds.
+            length: u64,
+        };
         /// Claim: this server, as leader of `term`, sends entries to a follower, in one message. Stated only once links
         /// lose and reorder nothing.
         41 "entries sent" EntriesSent {
@@ -469,6 +475,14 @@ facts! {
             reason: RejectionReason,
             /// The target of a transfer, or the servers that a change would make voters.
             servers: Vec<Node>,
+        };
+        /// Truth, stated by the world: the clock of this server's node has jumped, or its rate changes from now on. Before
+        /// the first such fact it has the rate of true time. A restart changes nothing.
+        46 "clock changed" ClockChanged {
+            /// By how many nanoseconds it has jumped forward.
+            jump: u64,
+            /// How far it advances in a million nanoseconds of true time.
+            rate: u64,
         };
     }
 

@@ -2,13 +2,16 @@
 //!
 //! *Source*: linearizable reads: Raft paper, 8; thesis, 6.4 (rounds) and 6.4.1 (leases). *Facts*: the world's
 //! `ReadArrived`, the leader's `ReadConfirmed`, `ReadServed`; compared with `Acknowledged`, `Voted`, `Answered`,
-//! `Configured`, `Committed`, `Leads` and `Appended`.
+//! `Configured`, `Committed`, `Leads` and `Appended`; `LeasePromised`, and the world's `ClockChanged`.
 //!
 //! *Check*: a read starts with its first arrival at any server. When a leader of term t confirms it:
 //!
 //! - in any way: no leader of a higher term had committed an entry of its own before the start;
 //! - in any way: the index is not before the first entry of t. Only with an entry of its own committed does a leader know
 //!   what the leaders before it have committed (8);
+//! - by a lease, where servers state the promise on which leases rest (`LeasePromised`): a quorum, as for a round, still
+//!   keeps its promise at that moment, each counted from its last answer to the leader of t, on its own clock, and has
+//!   neither voted nor campaigned in a higher term;
 //! - by a round: since the start a quorum has let an answer to the leader of t leave, of one configuration that was in
 //!   force at the leader since then: a majority of each half, learners never, the leader itself if it votes.
 //!
@@ -17,14 +20,15 @@
 //! Allowed: an answer to another message than that of the round, because it shows as well that its server followed no
 //! newer leader yet; a higher leader that was elected and has committed nothing, or only after the start.
 //!
-//! *Blind spots*: by a lease, the promises on the followers' clocks are not checked, so a lease that outlasts them is found
-//! only once a newer leader has committed. A read that no leader states to have confirmed is not judged. A vote counts as
+//! *Blind spots*: a follower's promise counts from the message that it answers, which comes before the answer, so a lease that
+//! is longer by less than a round trip may pass. Where no promise is stated, a lease that outlasts it is found only once a
+//! newer leader has committed. A read that no leader states to have confirmed is not judged. A vote counts as
 //! an answer whoever got it. An answer counts for its server even if the disk was emptied since.
 
 use crate::check_context::{CheckContext, CheckResult};
 use crate::conflict::{Conflict, NodeList};
 use crate::fact::{Configuration, ConfirmedBy, Fact, Index, LogId, Node, RequestId, Term};
-use crate::state::{FactOrigin, RequestMap};
+use crate::state::{FactOrigin, RequestMap, ServerState};
 
 /// A leader confirms a read only if no other leader can have committed more before it began.
 #[derive(Default, Debug)]
@@ -107,21 +111,31 @@ impl ConfirmedReads {
             let conflict = Conflict::ReadConfirmedBeforeOwnCommit { node, read, term, entry };
             return context.violation(Self::NAME, None, conflict);
         }
-        if by != ConfirmedBy::Round {
+        let is_judged = match by {
+            ConfirmedBy::Round => true,
+            ConfirmedBy::Lease => context.node.lease_promise > 0,
+            ConfirmedBy::Log => false,
+        };
+        if !is_judged {
             return Ok(());
         }
-        let has_answered = |voter: Node| {
-            let answer = context.cluster.server(voter).map_or(0, |server| server.answers.last(term));
-            voter == node || answer > start
+        let supports = |voter: &ServerState| match by {
+            ConfirmedBy::Lease => voter.promises_lease(term, context.observed.at),
+            _ => voter.answers.last(term).is_some_and(|answer| answer.fact > start),
         };
+        let supports = |voter| voter == node || context.cluster.server(voter).is_some_and(supports);
         let mut possible = context.node.in_force_since(start).peekable();
         let Some(&in_force) = possible.peek() else { return Ok(()) };
-        if possible.any(|configuration| configuration.is_quorum(has_answered)) {
+        if possible.any(|configuration| configuration.is_quorum(supports)) {
             return Ok(());
         }
-        let answered = NodeList(members_that(in_force, has_answered));
-        let configuration = in_force.clone();
-        let conflict = Conflict::ReadConfirmedWithoutQuorum { node, read, term, answered, configuration };
+        let (servers, configuration) = (NodeList(members_that(in_force, supports)), in_force.clone());
+        let conflict = match by {
+            ConfirmedBy::Lease => {
+                Conflict::ReadConfirmedWithoutLease { node, read, term, promised: servers, configuration }
+            }
+            _ => Conflict::ReadConfirmedWithoutQuorum { node, read, term, answered: servers, configuration },
+        };
         context.violation(Self::NAME, None, conflict)
     }
 

@@ -302,6 +302,8 @@ impl Properties {
             | Fact::SavedRecovered
             | Fact::Restarted
             | Fact::Damaged
+            | Fact::LeasePromised { .. }
+            | Fact::ClockChanged { .. }
             | Fact::Answered { .. }
             | Fact::Identified { .. }
             | Fact::WriteAcknowledged { .. }

@@ -88,7 +88,8 @@ impl RepairEnds {
         sent: u64,
     ) -> CheckResult {
         let Some(repair) = self.repair(context, term, follower) else { return Ok(()) };
-        let answer = context.cluster.server(follower).map_or(0, |server| server.answers.last(term));
+        let answer = context.cluster.server(follower).and_then(|server| server.answers.last(term));
+        let answer = answer.map_or(0, |answer| answer.fact);
         if repair.rounds == 0 || repair.answer != answer {
             (repair.rounds, repair.answer) = (repair.rounds + 1, answer);
         }

@@ -8,10 +8,19 @@ use crate::fact::{Index, Term};
 struct Answer {
     term: Term,
     identity: u64,
-    /// The number of the fact that stated the last answer.
-    last: u64,
+    /// When the last answer was sent.
+    last: Sent,
     /// The highest index that was acknowledged; 0 if none was.
     acked: Index,
+}
+
+/// When an answer was sent.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Sent {
+    /// The number of the fact that stated it.
+    pub(crate) fact: u64,
+    /// What the clock of its server had measured then.
+    pub(crate) clock: u64,
 }
 
 /// The answers, sorted by term and identity: nearly all are to the newest leader. They count even if the disk was emptied
@@ -20,29 +29,29 @@ struct Answer {
 pub(crate) struct Answers(Vec<Answer>);
 
 impl Answers {
-    /// The fact number `fact` states an answer to the leader of `term`, which acknowledges `acked` (0: nothing).
+    /// An answer to the leader of `term` is sent, which acknowledges `acked` (0: nothing).
     #[inline]
-    pub(super) fn record(&mut self, term: Term, identity: u64, acked: Index, fact: u64) {
+    pub(super) fn record(&mut self, term: Term, identity: u64, acked: Index, sent: Sent) {
         match self.0.last_mut() {
-            Some(newest) if (newest.term, newest.identity) == (term, identity) => newest.extend(acked, fact),
-            _ => self.record_another(term, identity, acked, fact),
+            Some(newest) if (newest.term, newest.identity) == (term, identity) => newest.extend(acked, sent),
+            _ => self.record_another(term, identity, acked, sent),
         }
     }
 
     /// An answer to another leader than the newest one, or of another replica.
     #[cold]
-    fn record_another(&mut self, term: Term, identity: u64, acked: Index, fact: u64) {
+    fn record_another(&mut self, term: Term, identity: u64, acked: Index, sent: Sent) {
         let position = self.count_up_to(term, identity);
         match position.checked_sub(1).map(|found| &mut self.0[found]) {
-            Some(known) if (known.term, known.identity) == (term, identity) => known.extend(acked, fact),
-            _ => self.0.insert(position, Answer { term, identity, last: fact, acked }),
+            Some(known) if (known.term, known.identity) == (term, identity) => known.extend(acked, sent),
+            _ => self.0.insert(position, Answer { term, identity, last: sent, acked }),
         }
     }
 
-    /// The number of the fact that stated the last answer to the leader of `term`; 0 if there is none.
-    pub(crate) fn last(&self, term: Term) -> u64 {
+    /// When the last answer to the leader of `term` was sent.
+    pub(crate) fn last(&self, term: Term) -> Option<Sent> {
         let newest_first = self.0[..self.count_up_to(term, u64::MAX)].iter().rev();
-        newest_first.take_while(|answer| answer.term == term).map(|answer| answer.last).max().unwrap_or(0)
+        newest_first.take_while(|answer| answer.term == term).map(|answer| answer.last).max()
     }
 
     /// The highest index that the replica with this identity has acknowledged to the leader of `term`; 0 if none.
@@ -57,8 +66,8 @@ impl Answers {
 }
 
 impl Answer {
-    fn extend(&mut self, acked: Index, fact: u64) {
-        self.last = fact;
+    fn extend(&mut self, acked: Index, sent: Sent) {
+        self.last = sent;
         self.acked = self.acked.max(acked);
     }
 }
@@ -76,11 +85,12 @@ mod tests {
         ) {
             let (mut answers, mut all) = (Answers::default(), Vec::new());
             for (fact, (term, identity, acked)) in (1..).zip(stated) {
-                answers.record(term, identity, acked, fact);
-                all.push((term, identity, acked, fact));
+                let sent = Sent { fact, clock: 10 * fact };
+                answers.record(term, identity, acked, sent);
+                all.push((term, identity, acked, sent));
                 for term in 0..6 {
                     let of_term = all.iter().filter(|answer| answer.0 == term);
-                    prop_assert_eq!(answers.last(term), of_term.clone().map(|answer| answer.3).max().unwrap_or(0));
+                    prop_assert_eq!(answers.last(term), of_term.clone().map(|answer| answer.3).max());
                     for identity in 0..4 {
                         let of_replica = of_term.clone().filter(|answer| answer.1 == identity);
                         let acked = of_replica.map(|answer| answer.2).max().unwrap_or(0);

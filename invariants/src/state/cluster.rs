@@ -174,17 +174,21 @@ impl ClusterState {
             Fact::Voted { term, candidate } => {
                 self.vote_facts_seen = true;
                 server.record_vote(term, candidate, observed);
-                server.answers.record(term, server.identity, 0, now);
+                server.newest_candidacy = server.newest_candidacy.max(term);
+                server.record_answer(term, 0, now, observed.at);
             }
             Fact::Campaigned { term } => {
                 self.vote_facts_seen = true;
+                server.newest_candidacy = server.newest_candidacy.max(term);
                 server.campaign(term, observed);
             }
             Fact::Acknowledged { term, index } => {
                 server.acknowledge(term, index, observed);
-                server.answers.record(term, server.identity, index, now);
+                server.record_answer(term, index, now, observed.at);
             }
-            Fact::Answered { term } => server.answers.record(term, server.identity, 0, now),
+            Fact::Answered { term } => server.record_answer(term, 0, now, observed.at),
+            Fact::LeasePromised { length } => server.lease_promise = length,
+            Fact::ClockChanged { jump, rate } => server.clock.change(observed.at, jump, rate),
             Fact::Identified { identity } => server.identity = identity,
             Fact::Saved { term, vote, after } => {
                 self.disk_facts_seen = true;

@@ -19,6 +19,7 @@ mod sessions;
 mod logged_configurations;
 mod applications;
 mod commits;
+mod node_clock;
 mod answers;
 mod leaderships;
 mod server;

@@ -1,10 +1,11 @@
 //! The state of one server as its facts describe it: in memory, on disk, and the promises it has sent.
 
-use super::answers::Answers;
+use super::answers::{Answers, Sent};
 use super::fact_origin::FactOrigin;
+use super::node_clock::NodeClock;
 use super::sorted::count_prefix;
 use super::term_runs::TermRuns;
-use crate::fact::{Configuration, Index, LogId, Node, Observed, Term};
+use crate::fact::{Configuration, Index, LogId, Node, Observed, Term, Time};
 
 /// Term, vote and log, as a disk holds them or as a restart recovered them.
 #[derive(Clone, Default, Debug)]
@@ -104,6 +105,12 @@ pub struct ServerState {
     pub(super) identity: u64,
     /// Its answers to leaders.
     pub(crate) answers: Answers,
+    /// The clock of its node.
+    pub(super) clock: NodeClock,
+    /// For how long after each answer, on that clock, it has promised to elect no other leader; 0 if it has not.
+    pub(crate) lease_promise: u64,
+    /// The highest term in which it has sent a vote or a vote request.
+    pub(crate) newest_candidacy: Term,
     /// Its configurations, by the index of the entry that carries each.
     configurations: Vec<(Index, Configuration)>,
     /// For each of them, the number of the fact that stated it.
@@ -132,6 +139,9 @@ impl ServerState {
             ever_durable: Vec::new(),
             identity: 0,
             answers: Answers::default(),
+            clock: NodeClock::default(),
+            lease_promise: 0,
+            newest_candidacy: 0,
             configurations: Vec::new(),
             configured_at: Vec::new(),
         }
@@ -218,6 +228,20 @@ impl ServerState {
             Some(WipeState::StillMember(since)) => Some(since),
             _ => None,
         }
+    }
+
+    /// Fact number `fact` states at `at` that it answers the leader of `term`, and acknowledges `acked`.
+    #[inline]
+    pub(super) fn record_answer(&mut self, term: Term, acked: Index, fact: u64, at: Time) {
+        let sent = Sent { fact, clock: self.clock.elapsed(at) };
+        self.answers.record(term, self.identity, acked, sent);
+    }
+
+    /// Whether, at `at`, its promise to the leader of `term` still holds: the time since its last answer is not over on its
+    /// clock, and it has had no part in the election of another leader since.
+    pub(crate) fn promises_lease(&self, term: Term, at: Time) -> bool {
+        let holds = |answer: Sent| self.clock.elapsed(at).saturating_sub(answer.clock) <= self.lease_promise;
+        self.newest_candidacy <= term && self.answers.last(term).is_some_and(holds)
     }
 
     /// Whether it has ever sent a vote.

@@ -134,6 +134,87 @@ pub(crate) fn a_forwarded_read_is_served_before_its_index_is_applied() -> Violat
     cluster.violates(PROPERTY)
 }
 
+/// n1 leads term 1 and has committed two entries; all servers have promised leases of this many milliseconds, and n2 and
+/// n3 have just answered.
+fn with_leases(milliseconds: u64) -> Cluster {
+    let mut cluster = Cluster::with_committed(3, 2);
+    for node in 1..=3 {
+        cluster.record(node, Fact::LeasePromised { length: milliseconds * 1_000_000 });
+    }
+    cluster.record(2, Fact::Answered { term: 1 });
+    cluster.record(3, Fact::Answered { term: 1 });
+    cluster
+}
+
+impl Cluster {
+    /// Each fact takes a millisecond.
+    fn waits(&mut self, milliseconds: u64) {
+        (0..milliseconds).for_each(|other| self.gets_read(1, 100 + other));
+    }
+
+    fn reads_by_lease(&mut self) {
+        self.gets_read(1, 1);
+        self.confirms(1, 1, 1, 2, ConfirmedBy::Lease);
+    }
+}
+
+pub(crate) fn a_lease_outlasts_the_promises_of_the_followers() -> Violation {
+    let mut cluster = with_leases(10);
+    cluster.waits(12);
+    cluster.reads_by_lease();
+    cluster.violates(PROPERTY)
+}
+
+/// Their clocks measure twelve milliseconds in six.
+pub(crate) fn fast_clocks_end_the_promises_of_the_followers() -> Violation {
+    let mut cluster = with_leases(10);
+    cluster.record(2, Fact::ClockChanged { jump: 0, rate: 2_000_000 });
+    cluster.record(3, Fact::ClockChanged { jump: 9_000_000, rate: 1_000_000 });
+    cluster.waits(4);
+    cluster.reads_by_lease();
+    cluster.violates(PROPERTY)
+}
+
+pub(crate) fn followers_elect_another_leader_during_their_promise() -> Violation {
+    let mut cluster = with_leases(1_000);
+    cluster.wins(2, 2, &[3]);
+    cluster.reads_by_lease();
+    cluster.violates(PROPERTY)
+}
+
+/// The newest answer counts, on the clock of its server; one follower of two is enough.
+#[test]
+fn a_lease_within_the_promise_of_a_quorum_confirms_a_read() {
+    let mut cluster = with_leases(10);
+    cluster.waits(6);
+    cluster.record(3, Fact::Answered { term: 1 });
+    cluster.waits(6);
+    cluster.reads_by_lease();
+    cluster.record(2, Fact::ClockChanged { jump: 0, rate: 500_000 });
+    cluster.record(2, Fact::Answered { term: 1 });
+    cluster.waits(16);
+    cluster.confirms(1, 1, 1, 2, ConfirmedBy::Lease);
+    cluster.passes(PROPERTY);
+}
+
+/// It has no vote of the other follower, whose promise holds.
+#[test]
+fn a_candidate_alone_ends_no_lease() {
+    let mut cluster = with_leases(1_000);
+    cluster.campaigns(2, 2);
+    cluster.reads_by_lease();
+    cluster.passes(PROPERTY);
+}
+
+/// Leases of a system that states no promise rest on something else.
+#[test]
+fn without_a_stated_promise_a_lease_has_no_end() {
+    let mut cluster = Cluster::with_committed(3, 2);
+    cluster.waits(1_000);
+    cluster.reads_by_lease();
+    cluster.passes(PROPERTY);
+}
+
 #[test]
 fn every_kind_of_answer_after_the_start_counts() {
     for answer in [

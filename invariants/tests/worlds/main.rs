@@ -148,6 +148,9 @@ violations! {
         a_voter_of_a_past_configuration_confirms_a_read
         a_leader_outside_its_configuration_counts_itself
         a_deposed_leader_confirms_a_read_by_its_lease
+        a_lease_outlasts_the_promises_of_the_followers
+        fast_clocks_end_the_promises_of_the_followers
+        followers_elect_another_leader_during_their_promise
         a_leader_confirms_a_read_before_it_has_committed
         a_forwarded_read_is_served_before_its_index_is_applied;
     membership:

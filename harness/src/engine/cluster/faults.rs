@@ -451,13 +451,22 @@ impl<S: Server> FaultHost for Cluster<S> {
 
     fn add_clock_rate(&mut self, node: Node, by: i64) {
         let now = self.world.now();
-        self.world.node_state_mut(node).clock.add_drift(now, by);
+        let clock = &mut self.world.node_state_mut(node).clock;
+        let before = clock.current.rate();
+        clock.add_drift(now, by);
+        let rate = clock.current.rate();
+        if rate != before {
+            self.world.record_fact(node, WorldFact::ClockChanged { jump: 0, rate });
+        }
         self.rearm_timer(node);
     }
 
     fn jump_clock(&mut self, node: Node, by: SimDuration) {
         let now = self.world.now();
-        self.world.node_state_mut(node).clock.current.jump(now, by.0);
+        let clock = &mut self.world.node_state_mut(node).clock.current;
+        clock.jump(now, by.0);
+        let rate = clock.rate();
+        self.world.record_fact(node, WorldFact::ClockChanged { jump: by.0, rate });
         self.rearm_timer(node);
     }
 

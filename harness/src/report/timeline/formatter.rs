@@ -357,6 +357,15 @@ impl TimelineFormatter<'_> {
             Fact::Crashed => format!("n{node} crashes"),
             Fact::PowerLost => format!("n{node} loses power"),
             Fact::Wiped => format!("n{node} loses its disk"),
+            Fact::ClockChanged { jump: 0, rate } => {
+                format!("the clock of n{node} has {}% of the rate of true time", *rate as f64 / 1e4)
+            }
+            Fact::ClockChanged { jump, .. } => {
+                format!("the clock of n{node} jumps by {}", SimDuration(*jump))
+            }
+            Fact::LeasePromised { length } => {
+                format!("promises to elect no other leader within {} of an answer", SimDuration(*length))
+            }
             Fact::Damaged => format!("durable bytes of n{node} go bad"),
             Fact::Restarted | Fact::Quiet | Fact::Healed => String::new(),
             Fact::SessionLifetime { lifetime: 0 } => "sessions never expire".to_owned(),

@@ -54,6 +54,9 @@ impl Server for RaftServer {
         let started = recovered.started();
         host.record_fact(started.clone());
         host.record_fact(ServerFact::Identified { identity: directory_id.0 });
+        if config.lease_drift.is_some() {
+            host.record_fact(ServerFact::LeasePromised { length: config.election_timeout });
+        }
         if let ServerFact::Started { term, base, last, .. } = started {
             host.trace(|| format!("starts with term {term}, log after {base} up to {last}"));
         }
