@@ -109,8 +109,8 @@ pub struct ServerState {
     pub(super) clock: NodeClock,
     /// For how long after each answer, on that clock, it has promised to elect no other leader; 0 if it has not.
     pub(crate) lease_promise: u64,
-    /// The highest term in which it has sent a vote or a vote request.
-    pub(crate) newest_candidacy: Term,
+    /// The highest term of which it has sent a vote or a vote request since its last answer to a leader of a lower one.
+    pub(super) newest_candidacy: Term,
     /// Its configurations, by the index of the entry that carries each.
     configurations: Vec<(Index, Configuration)>,
     /// For each of them, the number of the fact that stated it.
@@ -234,6 +234,8 @@ impl ServerState {
     #[inline]
     pub(super) fn record_answer(&mut self, term: Term, acked: Index, fact: u64, at: Time) {
         let sent = Sent { fact, clock: self.clock.elapsed(at) };
+        // It promises anew. Only a server that came back with an empty disk answers a leader of a lower term.
+        self.newest_candidacy = self.newest_candidacy.min(term);
         self.answers.record(term, self.identity, acked, sent);
     }
 

@@ -206,6 +206,18 @@ fn a_candidate_alone_ends_no_lease() {
     cluster.passes(PROPERTY);
 }
 
+/// It was removed, campaigned for long, lost its disk, and comes back as a new replica.
+#[test]
+fn a_replica_without_a_past_promises_anew() {
+    let mut cluster = with_leases(1_000);
+    cluster.campaigns(2, 7);
+    cluster.is_wiped_and_restarts(2);
+    cluster.record(2, Fact::Answered { term: 1 });
+    cluster.campaigns(3, 2);
+    cluster.reads_by_lease();
+    cluster.passes(PROPERTY);
+}
+
 /// Leases of a system that states no promise rest on something else.
 #[test]
 fn without_a_stated_promise_a_lease_has_no_end() {
