@@ -81,6 +81,11 @@ impl Server for RaftRsServer {
         let tick = (raft.heartbeat.0 / HEARTBEAT_TICKS).max(1);
         let patience = raft.election_timeout.0 + raft.election_timeout_spread.0;
         let config = config(host.plan(), host.node(), base, tick);
+        if raft.lease_drift.is_some() {
+            // It counts whole ticks, and an answer may leave right before the next.
+            let length = tick * (config.election_tick as u64 - 1);
+            host.record_fact(ServerFact::LeasePromised { length });
+        }
         let logger = slog::Logger::root(harness::server::SlogDrain, slog::o!());
         log.start(host);
         let mut server = RaftRsServer {
