@@ -754,7 +754,7 @@ fn a_measurement_of_bugs_goes_on_where_it_was() {
     let sandbox = Sandbox::new();
     let measure = |ranges: u64| {
         let line = format!(
-            "bugs --bug commit-index-regress --bug stale-conflict-rewinds --seeds 6 --max-seeds 8 --ranges {ranges} --out kept --json"
+            "bugs --bug commit-index-regress --bug torn-tail-resurrected --seeds 6 --max-seeds 8 --ranges {ranges} --out kept --json"
         );
         let output = sandbox.run(&line);
         assert_eq!(output.status.code(), Some(0));
@@ -769,7 +769,7 @@ fn a_measurement_of_bugs_goes_on_where_it_was() {
     let caught = row(&first, "commit-index-regress");
     assert_eq!((&caught["caught"], &caught["fired"]), (&true.into(), &"committed-immutable".into()));
     assert!(caught["cpu_seconds"].is_number());
-    let missed = row(&first, "stale-conflict-rewinds");
+    let missed = row(&first, "torn-tail-resurrected");
     assert_eq!((&missed["caught"], &missed["seeds"]), (&false.into(), &8.into()));
     assert_eq!(measure(1), (first, 0), "everything is known");
     let (both, measured) = measure(2);

@@ -108,6 +108,10 @@ evidence! {
 
         CountLowered = "count-lowered" { node: Node, term: Term, follower: Node, from: Index, to: Index }
             "n{node} leads term {term} and counts n{follower} up to {to} after it has counted it up to {from}";
+        CountedSentAgain = "counted-sent-again" {
+            node: Node, term: Term, follower: Node, first: Index, counted: Index,
+        }
+            "n{node} leads term {term} and sends n{follower} entries from {first} on although it counts it up to {counted}";
         CountedUnacknowledged = "counted-unacknowledged" {
             node: Node, term: Term, follower: Node, index: Index, acked: Index,
         }

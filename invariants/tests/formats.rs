@@ -105,11 +105,15 @@ fn fact() -> impl Strategy<Value = Fact> {
         (number(), number(), number(), prop::collection::vec(number(), 0..4)).prop_map(
             |(requests, promises, parts, followers)| Fact::Kept { requests, promises, parts, followers }
         ),
-        (number(), number(), number()).prop_map(|(term, follower, entries)| Fact::EntriesSent {
-            term,
-            follower,
-            entries
-        }),
+        (number(), number(), number(), number(), number()).prop_map(
+            |(term, follower, entries, first, identity)| Fact::EntriesSent {
+                first,
+                identity,
+                term,
+                follower,
+                entries
+            }
+        ),
         (number(), number(), log_id(), number(), number()).prop_map(|(term, follower, last, bytes, size)| {
             Fact::ChunkSent { term, follower, last, bytes, size }
         }),

@@ -56,7 +56,7 @@ fn stream(nodes: Node) -> Vec<Observed> {
         record(node, Fact::CommandRejected { reason: RejectionReason::NotLeader, servers: vec![node] });
         record(node, Fact::Healed);
         record(node, Fact::Kept { requests: 0, promises: 0, parts: 0, followers: vec![] });
-        record(node, Fact::EntriesSent { term: node, follower: 1, entries: 1 });
+        record(node, Fact::EntriesSent { term: node, follower: 1, entries: 1, first: 1, identity: 0 });
         record(node, Fact::Counts { term: node, follower: node, identity: node, match_index: 0 });
         record(node, Fact::ReadConfirmed { read, term: 0, index: 0, by: ConfirmedBy::Lease });
         record(node, Fact::ReadServed { read, applied: 0 });
@@ -200,7 +200,13 @@ fn a_huge_number_allocates_no_memory() {
             Fact::CommandRejected { reason: RejectionReason::NotCaughtUp, servers: vec![number] },
             Fact::Healed,
             Fact::Kept { requests: 0, promises: 0, parts: 0, followers: vec![number] },
-            Fact::EntriesSent { term: number, follower: number, entries: number },
+            Fact::EntriesSent {
+                term: number,
+                follower: number,
+                entries: number,
+                first: number,
+                identity: number,
+            },
             Fact::ChunkSent { term: number, follower: number, last: id, bytes: number, size: number },
             Fact::Counts { term: number, follower: number, identity: number, match_index: number },
             Fact::ReadConfirmed { read: request, term: number, index: number, by: ConfirmedBy::Round },

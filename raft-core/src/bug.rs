@@ -504,7 +504,7 @@ bugs! {
         StaleConflictRewinds {
             id: "Z02", name: "stale-conflict-rewinds", at: "replication.rs, 5.3",
             breaks: "A rejection that is older than the newest success moves `next_index` back",
-            first: "liveness",
+            first: "leader-counts",
             consequence: "entries are sent again and again: a late message costs bandwidth without end",
         }
         NoSnapshotWhenAllPurged {

@@ -269,8 +269,8 @@ impl<'a, M: Clone + Display> Host<'a, M> {
         self.world.record_server_fact(self.node, fact);
     }
 
-    /// Whether faults are over and links lose and reorder nothing. Only then state what is sent to followers
-    /// (`EntriesSent`, `ChunkSent`).
+    /// Whether faults are over and links lose and reorder nothing. Only then state which parts of snapshots are sent
+    /// (`ChunkSent`).
     pub fn is_healed(&self) -> bool {
         self.world.is_healed
     }

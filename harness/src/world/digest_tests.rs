@@ -81,7 +81,10 @@ fn facts_keep_their_numbers_and_fields_in_the_digest() {
         (Fact::CampaignedByOrder { term }, vec![20]),
         (Fact::Redirected { leader: 30 }, vec![30]),
         (Fact::Healed, vec![]),
-        (Fact::EntriesSent { term, follower: 3, entries: 31 }, vec![20, 3, 31]),
+        (
+            Fact::EntriesSent { term, follower: 3, entries: 31, first: index, identity: 24 },
+            vec![20, 3, 31, 21, 24],
+        ),
         (Fact::ChunkSent { term, follower: 3, last, bytes: 32, size: 33 }, vec![20, 3, 13, 14, 32, 33]),
         (
             Fact::Kept { requests: 34, promises: 35, parts: 36, followers: vec![2, 3] },

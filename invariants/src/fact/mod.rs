@@ -341,8 +341,7 @@ facts! {
             /// How long, in nanoseconds.
             length: u64,
         };
-        /// Claim: this server, as leader of `term`, sends entries to a follower, in one message. Stated only once links
-        /// lose and reorder nothing.
+        /// Claim: this server, as leader of `term`, sends entries to a follower, in one message.
         41 "entries sent" EntriesSent {
             /// The term that this server leads.
             term: Term,
@@ -350,7 +349,13 @@ facts! {
             follower: Node,
             /// How many entries. Not 0.
             entries: u64,
-        } about term: *term;
+            /// The index of the first of them; 0 if that is not stated.
+            #[serde(default)]
+            first: Index,
+            /// The identity of the follower's disk, as in [`Fact::Identified`]; 0 where there is none.
+            #[serde(default)]
+            identity: u64,
+        } about index: *first, term: *term;
         /// Claim: this server, as leader of `term`, sends a part of a snapshot to a follower. Stated only once links lose
         /// and reorder nothing.
         42 "chunk sent" ChunkSent {

@@ -130,13 +130,17 @@ impl ConfirmedReads {
             return Ok(());
         }
         let (servers, configuration) = (NodeList(members_that(in_force, supports)), in_force.clone());
-        let conflict = match by {
-            ConfirmedBy::Lease => {
-                Conflict::ReadConfirmedWithoutLease { node, read, term, promised: servers, configuration }
-            }
-            _ => Conflict::ReadConfirmedWithoutQuorum { node, read, term, answered: servers, configuration },
-        };
-        context.violation(Self::NAME, None, conflict)
+        if by == ConfirmedBy::Round {
+            let conflict =
+                Conflict::ReadConfirmedWithoutQuorum { node, read, term, answered: servers, configuration };
+            return context.violation(Self::NAME, None, conflict);
+        }
+        let voters = in_force.halves().flatten().filter_map(|&voter| context.cluster.server(voter));
+        let mut later = voters.filter_map(|voter| voter.highest_promise.as_ref());
+        let broken = later.find(|(promised, _)| *promised > term).map(|(_, promise)| promise.clone());
+        let conflict =
+            Conflict::ReadConfirmedWithoutLease { node, read, term, promised: servers, configuration };
+        context.violation(Self::NAME, broken, conflict)
     }
 
     pub(crate) fn check_serve(

@@ -2,7 +2,7 @@
 //!
 //! *Source*: Raft paper, 5.3 and figure 2 (`matchIndex`: "index of highest log entry known to be replicated on server,
 //! initialized to 0, increases monotonically"); replicas of one server: KIP-853. *Facts*: `Counts`, `Acknowledged`,
-//! `Identified`, `Leads`, `Appended`, `Configured`, the disk's `Saved...`.
+//! `EntriesSent`, `Identified`, `Leads`, `Appended`, `Configured`, the disk's `Saved...`.
 //!
 //! *Check*: when the leader of term t counts a follower up to index i,
 //!
@@ -10,6 +10,9 @@
 //! - the replica with this identity has acknowledged i or more in t, at some time;
 //! - the follower's disk has held the leader's entry at i at some time, or a snapshot that covers it: an entry of the same
 //!   term there or later, by log matching. Only where disks are stated.
+//!
+//! And a leader sends no entry for which it counts the replica already: entries go from `nextIndex` on, which never falls
+//! to `matchIndex` or below.
 //!
 //! Allowed: what the follower has lost since, with its disk or its power, because the leader cannot know. A follower that
 //! was removed and added again is counted anew.
@@ -92,6 +95,25 @@ impl LeaderCounts {
             {
                 let entry = LogId { index, term: entry_term };
                 let conflict = Conflict::CountedNotDurable { node, term, follower, entry };
+                context.violation(Self::NAME, None, conflict)
+            }
+            _ => Ok(()),
+        }
+    }
+    /// A leader sends entries from `first` on.
+    pub(crate) fn check_sent(
+        &mut self,
+        context: CheckContext<'_>,
+        term: Term,
+        replica: Replica,
+        first: Index,
+    ) -> CheckResult {
+        let counted = self.counted.get(&context.node.id).and_then(|counted| counted.get(&replica));
+        self.checks += 1;
+        match counted {
+            Some(&counted) if 0 < first && first <= counted => {
+                let (node, follower) = (context.node.id, replica.0);
+                let conflict = Conflict::CountedSentAgain { node, term, follower, first, counted };
                 context.violation(Self::NAME, None, conflict)
             }
             _ => Ok(()),

@@ -224,7 +224,8 @@ impl Properties {
                 check!(self.bookkeeping, check_kept, context, [requests, promises, parts], followers);
             }
             Fact::Healed => check!(self.repair_ends, record_healed, context),
-            Fact::EntriesSent { term, follower, entries } => {
+            Fact::EntriesSent { term, follower, entries, first, identity } => {
+                check!(self.leader_counts, check_sent, context, term, (follower, identity), first);
                 check!(self.repair_ends, check_entries, context, term, follower, entries);
             }
             Fact::ChunkSent { term, follower, last, bytes, size } => {

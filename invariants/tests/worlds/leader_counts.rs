@@ -9,6 +9,10 @@ impl Cluster {
     fn counts(&mut self, leader: Node, term: Term, (follower, identity): (Node, u64), match_index: Index) {
         self.record(leader, Fact::Counts { term, follower, identity, match_index });
     }
+
+    fn sends_from(&mut self, leader: Node, term: Term, (follower, identity): (Node, u64), first: Index) {
+        self.record(leader, Fact::EntriesSent { term, follower, entries: 1, first, identity });
+    }
 }
 
 pub(crate) fn a_leader_counts_what_it_has_sent() -> Violation {
@@ -59,6 +63,29 @@ pub(crate) fn a_leader_counts_an_entry_that_was_never_durable() -> Violation {
     cluster.record(2, Fact::Acknowledged { term: 2, index: 2 });
     cluster.counts(1, 2, (2, 0), 2);
     cluster.violates(PROPERTY)
+}
+
+pub(crate) fn a_leader_sends_what_it_counts() -> Violation {
+    let mut cluster = Cluster::with_committed(3, 2);
+    cluster.counts(1, 1, (2, 0), 2);
+    cluster.sends_from(1, 1, (2, 0), 3);
+    cluster.sends_from(1, 1, (2, 0), 2);
+    cluster.violates(PROPERTY)
+}
+
+/// To a new replica, to another follower, in another leadership, and where the first entry is not stated.
+#[test]
+fn entries_may_be_sent_to_a_replica_that_is_not_counted_for_them() {
+    let mut cluster = Cluster::with_committed(3, 2);
+    cluster.record(2, Fact::Identified { identity: 7 });
+    cluster.record(2, Fact::Acknowledged { term: 1, index: 2 });
+    cluster.counts(1, 1, (2, 7), 2);
+    cluster.sends_from(1, 1, (2, 8), 1);
+    cluster.sends_from(1, 1, (3, 7), 1);
+    cluster.sends_from(1, 1, (2, 7), 0);
+    cluster.wins(1, 2, &[2]);
+    cluster.sends_from(1, 2, (2, 7), 1);
+    cluster.passes(PROPERTY);
 }
 
 #[test]

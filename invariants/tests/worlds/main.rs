@@ -105,6 +105,7 @@ violations! {
         a_leader_counts_an_acknowledgement_of_an_older_term
         a_leader_counts_a_replica_for_what_another_one_acknowledged
         a_leader_counts_less_than_before
+        a_leader_sends_what_it_counts
         a_leader_counts_an_entry_that_was_never_durable;
     repairs:
         a_leader_sends_entries_again_and_again

@@ -19,7 +19,7 @@ impl Cluster {
 
     fn sends(&mut self, leader: Node, term: Term, follower: Node, entries: u64, times: u64) {
         for _ in 0..times {
-            self.record(leader, Fact::EntriesSent { term, follower, entries });
+            self.record(leader, Fact::EntriesSent { term, follower, entries, first: 0, identity: 0 });
         }
     }
 

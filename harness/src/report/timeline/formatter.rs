@@ -328,7 +328,16 @@ impl TimelineFormatter<'_> {
             Fact::Kept { requests, promises, parts, .. } => {
                 format!("keeps {requests} requests, {promises} promises and {parts} incomplete snapshots")
             }
-            Fact::EntriesSent { follower, entries, .. } => format!("sends {entries} entries to n{follower}"),
+            Fact::EntriesSent { follower, entries, first: 0, .. } => {
+                format!("sends {entries} entries to n{follower}")
+            }
+            Fact::EntriesSent { follower, entries: 0 | 1, first, .. } => {
+                format!("sends {} to n{follower}", entry(first))
+            }
+            Fact::EntriesSent { follower, entries, first, .. } => {
+                let last = first.saturating_add(entries - 1);
+                format!("sends {}..{} to n{follower}", entry(first), entry(&last))
+            }
             Fact::ChunkSent { follower, last, bytes, .. } => {
                 format!("sends {bytes} bytes of the snapshot up to {last} to n{follower}")
             }

@@ -18,8 +18,8 @@ use invariants::{ConfirmedBy, LogId, ServerFact};
 use raft_core::status::RoleStatus;
 use raft_core::{
     Bug, Checkpoint, ConfChange, ConfChangeOp, Config, DirectoryId, Effect, Entry, Envelope, ForwardRequest,
-    Index, Input, Message, NodeId, Payload, Raft, ReadConfirmation, ReadKey, Recovered, SaveId, SaveRecord,
-    Snapshot, Timestamp,
+    Index, Input, Message, NodeId, Payload, Raft, ReadConfirmation, ReadKey, Recovered, ReplicaKey, SaveId,
+    SaveRecord, Snapshot, Timestamp,
 };
 use rand::RngCore;
 use std::sync::Arc;
@@ -211,9 +211,8 @@ impl RaftServer {
             match effect {
                 Effect::Save { .. } => {}
                 Effect::Send(envelope) => {
-                    let to = envelope.to.id.0;
-                    self.record_promise(host, to, &envelope.message);
-                    host.send(to, envelope);
+                    self.record_promise(host, envelope.to, &envelope.message);
+                    host.send(envelope.to.id.0, envelope);
                 }
                 Effect::Restore(snapshot) => self.application.restore(host, &snapshot),
                 Effect::Apply { first, entries } => self.application.apply(host, first, &entries),
@@ -282,7 +281,8 @@ impl RaftServer {
     }
 
     /// States the promise that a message makes, when it is sent.
-    fn record_promise(&mut self, host: &mut CoreHost<'_>, to: u64, message: &Message) {
+    fn record_promise(&mut self, host: &mut CoreHost<'_>, receiver: ReplicaKey, message: &Message) {
+        let to = receiver.id.0;
         match *message {
             Message::RequestVote { term, transfer, .. } => {
                 self.stated.campaign(host, term.0, transfer);
@@ -290,9 +290,10 @@ impl RaftServer {
             Message::RequestVoteResponse { term, granted: true } => {
                 host.record_fact(ServerFact::Voted { term: term.0, candidate: to });
             }
-            Message::AppendEntries { term, ref entries, .. } if !entries.is_empty() && host.is_healed() => {
-                let entries = entries.len() as u64;
-                host.record_fact(ServerFact::EntriesSent { term: term.0, follower: to, entries });
+            Message::AppendEntries { term, prev_log, ref entries, .. } if !entries.is_empty() => {
+                let (entries, first) = (entries.len() as u64, prev_log.index.0 + 1);
+                let (term, identity) = (term.0, receiver.directory_id.0);
+                host.record_fact(ServerFact::EntriesSent { term, follower: to, entries, first, identity });
             }
             // A heartbeat to a follower that gets a snapshot carries no data.
             Message::InstallSnapshot { term, ref chunk, .. }

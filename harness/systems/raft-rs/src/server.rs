@@ -488,9 +488,9 @@ impl RaftRsServer {
             MessageType::MsgReadIndexResp => {
                 self.state_confirmed(host, &message.entries[0].data, message.index)
             }
-            MessageType::MsgAppend if !message.entries.is_empty() && host.is_healed() => {
-                let entries = message.entries.len() as u64;
-                host.record_fact(ServerFact::EntriesSent { term, follower: to, entries });
+            MessageType::MsgAppend if !message.entries.is_empty() => {
+                let (entries, first) = (message.entries.len() as u64, message.index + 1);
+                host.record_fact(ServerFact::EntriesSent { term, follower: to, entries, first, identity: 0 });
             }
             MessageType::MsgSnapshot => _ = self.snapshots.insert(to, host.now() + self.patience),
             _ => {}
