@@ -12,7 +12,7 @@ use harness::plan::{FaultKind, OperatorCommand, Plan, Probability, SimDuration, 
 use harness::server::{Arrival, Catalogue, Damaged, Host, LocalTime, OperatorResponse, Server};
 use harness::systems::raft_core::RaftServer;
 use harness::systems::run::run_with;
-use invariants::RejectionReason;
+use invariants::{Contract, RejectionReason};
 use std::collections::BTreeSet;
 
 type Message = <RaftServer as Server>::Message;
@@ -42,6 +42,7 @@ struct Treats<T> {
 
 impl<T: Treatment> Server for Treats<T> {
     type Message = Message;
+    const CONTRACT: Contract = RaftServer::CONTRACT;
     const CATALOGUES: &'static [Catalogue] = RaftServer::CATALOGUES;
 
     fn boot(host: &mut Host<'_, Message>) -> Result<Treats<T>, Damaged> {

@@ -39,6 +39,9 @@ pub struct Contract {
     /// saves it. A server that is the first to commit an entry, of a term that it led, then commits it as the leader of that
     /// term.
     pub states_commits_late: bool,
+    /// Whether a leader never sends an entry for which it counts the follower already. In the paper a rejection from before
+    /// the newest success may move `nextIndex` below `matchIndex` (figure 2), which costs bandwidth only.
+    pub sends_only_missing: bool,
 }
 
 impl Contract {
@@ -49,5 +52,6 @@ impl Contract {
         leader_resumes: false,
         outsider_leads: false,
         states_commits_late: false,
+        sends_only_missing: false,
     };
 }

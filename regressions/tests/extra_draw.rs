@@ -9,6 +9,7 @@ use harness::plan::Plan;
 use harness::server::{Arrival, Bookkeeping, Catalogue, Damaged, Host, LocalTime, Server};
 use harness::systems::BUILT_IN;
 use harness::systems::raft_core::RaftServer;
+use invariants::Contract;
 use rand::RngCore;
 
 /// Cases that no other seed of their plan shows again, each with the reason. When one goes stale, a sweep must look for its
@@ -29,6 +30,7 @@ type Message = <RaftServer as Server>::Message;
 
 impl Server for ChangedServer {
     type Message = Message;
+    const CONTRACT: Contract = RaftServer::CONTRACT;
     const CATALOGUES: &'static [Catalogue] = RaftServer::CATALOGUES;
 
     fn boot(host: &mut Host<'_, Message>) -> Result<ChangedServer, Damaged> {

@@ -11,8 +11,8 @@
 //! - the follower's disk has held the leader's entry at i at some time, or a snapshot that covers it: an entry of the same
 //!   term there or later, by log matching. Only where disks are stated.
 //!
-//! And a leader sends no entry for which it counts the replica already: entries go from `nextIndex` on, which never falls
-//! to `matchIndex` or below.
+//! Where the system promises it (`Contract::sends_only_missing`), a leader sends no entry for which it counts the replica
+//! already: no late rejection moves `nextIndex` to `matchIndex` or below.
 //!
 //! Allowed: what the follower has lost since, with its disk or its power, because the leader cannot know. A follower that
 //! was removed and added again is counted anew.
@@ -108,6 +108,9 @@ impl LeaderCounts {
         replica: Replica,
         first: Index,
     ) -> CheckResult {
+        if !context.cluster.contract.sends_only_missing {
+            return Ok(());
+        }
         let counted = self.counted.get(&context.node.id).and_then(|counted| counted.get(&replica));
         self.checks += 1;
         match counted {

@@ -1,7 +1,7 @@
 //! What a leader may count a follower for.
 
 use crate::builder::Cluster;
-use invariants::{Configuration, Fact, Index, Node, Term, Violation};
+use invariants::{Configuration, Contract, Fact, Index, Node, Term, Violation};
 
 const PROPERTY: &str = "leader-counts";
 
@@ -65,18 +65,30 @@ pub(crate) fn a_leader_counts_an_entry_that_was_never_durable() -> Violation {
     cluster.violates(PROPERTY)
 }
 
-pub(crate) fn a_leader_sends_what_it_counts() -> Violation {
-    let mut cluster = Cluster::with_committed(3, 2);
+const ONLY_MISSING: Contract = Contract { sends_only_missing: true, ..Contract::PAPER };
+
+/// n1 sends n2 the entry at 2 again, for which it counts it.
+fn sends_again(contract: Contract) -> Cluster {
+    let mut cluster = Cluster::with_committed(3, 2).under(contract);
     cluster.counts(1, 1, (2, 0), 2);
     cluster.sends_from(1, 1, (2, 0), 3);
     cluster.sends_from(1, 1, (2, 0), 2);
-    cluster.violates(PROPERTY)
+    cluster
+}
+
+pub(crate) fn a_leader_sends_what_it_counts() -> Violation {
+    sends_again(ONLY_MISSING).violates(PROPERTY)
+}
+
+#[test]
+fn in_the_paper_a_late_rejection_may_repeat_entries() {
+    sends_again(Contract::PAPER).passes(PROPERTY);
 }
 
 /// To a new replica, to another follower, in another leadership, and where the first entry is not stated.
 #[test]
 fn entries_may_be_sent_to_a_replica_that_is_not_counted_for_them() {
-    let mut cluster = Cluster::with_committed(3, 2);
+    let mut cluster = Cluster::with_committed(3, 2).under(ONLY_MISSING);
     cluster.record(2, Fact::Identified { identity: 7 });
     cluster.record(2, Fact::Acknowledged { term: 1, index: 2 });
     cluster.counts(1, 1, (2, 7), 2);

@@ -14,7 +14,7 @@ use crate::parts::{DurableLog, Requester, Rewrite, Save, StatedCounts, StatedSta
 use crate::plan::{self, Trigger};
 use crate::server::{Arrival, Bookkeeping, Catalogue, Damaged, Host, LocalTime, OperatorCommand, Server};
 use bytes::Bytes;
-use invariants::{ConfirmedBy, LogId, ServerFact};
+use invariants::{ConfirmedBy, Contract, LogId, ServerFact};
 use raft_core::status::RoleStatus;
 use raft_core::{
     Bug, Checkpoint, ConfChange, ConfChangeOp, Config, DirectoryId, Effect, Entry, Envelope, ForwardRequest,
@@ -40,6 +40,7 @@ pub struct RaftServer {
 
 impl Server for RaftServer {
     type Message = Envelope;
+    const CONTRACT: Contract = Contract { sends_only_missing: true, ..Contract::PAPER };
     const CATALOGUES: &'static [Catalogue] = &bugs::CATALOGUES;
 
     fn boot(host: &mut CoreHost<'_>) -> Result<RaftServer, Damaged> {
