@@ -1,7 +1,7 @@
 //! What went wrong, as data. It becomes text only where it is shown.
 
 use super::run_progress::RunPosition;
-use crate::plan::{MembershipOp, OperatorCommand, SimDuration};
+use crate::plan::{Capacity, MembershipOp, OperatorCommand, SimDuration};
 use invariants::linearizability::{Explanation, StreamViolation};
 use invariants::{
     Fact, Index, Node, Operation, Position, RequestId, Response, Time, Violation, WitnessFailure,
@@ -101,6 +101,25 @@ pub enum FailureCause {
         /// The last rejections, in the words of the system.
         rejections: Vec<String>,
     },
+    /// The load of the healed phase is not carried.
+    Load {
+        /// What is wrong.
+        missed: MissedLoad,
+        /// How many calls arrive.
+        calls: u64,
+        /// The time from one to the next.
+        interval: SimDuration,
+        /// The capacity of which this is half.
+        capacity: Capacity,
+        /// How many calls are completed.
+        completed: u64,
+        /// Simulated time when it began.
+        began: SimDuration,
+        /// How long ago that is.
+        lasted: SimDuration,
+        /// How often leadership changed meanwhile.
+        leader_changes: u64,
+    },
     /// A server that knows the fate of a request never answers it.
     NeverAnswers {
         /// The server.
@@ -146,6 +165,15 @@ pub enum FailureCause {
     Nondeterminism(Difference),
     /// The harness itself panicked.
     HarnessPanic(String),
+}
+
+/// What is wrong with how a load is carried.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MissedLoad {
+    /// Calls are completed at less than half of the rate at which they arrive.
+    TooSlow,
+    /// Some call is not answered.
+    NotAnswered,
 }
 
 /// How a process ended.
@@ -208,6 +236,10 @@ pub enum Condition {
     Read,
     /// All servers have what the leader has.
     Convergence,
+    /// Writes that arrive at half of the plan's capacity are answered.
+    Load,
+    /// All servers have what the leader has, after that load.
+    Settled,
     /// An operator gets what it asks for.
     Operation,
     /// All servers have what the leader has, after an operator has got what it asked for.
@@ -323,6 +355,8 @@ impl FailureCause {
             FailureCause::Unstable { .. } => Condition::Quiet.missed_kind(),
             FailureCause::OperatorWaits { command: OperatorCommand::Transfer(_), .. } => "transfer-not-done",
             FailureCause::OperatorWaits { .. } => Condition::Operation.missed_kind(),
+            FailureCause::Load { missed: MissedLoad::TooSlow, .. } => "load-too-slow",
+            FailureCause::Load { .. } => Condition::Load.missed_kind(),
             FailureCause::NeverAnswers { .. } => "never-answers",
             FailureCause::FailStop { .. } => "fail-stop-with-intact-disk",
             FailureCause::Panic { .. } => "panic",
@@ -373,6 +407,8 @@ impl Condition {
             Condition::Write => "write-unanswered",
             Condition::Read => "read-unanswered",
             Condition::Convergence => "no-convergence",
+            Condition::Load => "load-not-answered",
+            Condition::Settled => "not-settled",
             Condition::Operation => "change-not-done",
             Condition::Agreement => "no-agreement",
             Condition::Quiet => "unstable-leadership",
@@ -388,6 +424,8 @@ impl Condition {
             Condition::Write => ("there was a leader", "a fresh write is not answered"),
             Condition::Read => ("there was a leader", "a fresh read is not answered"),
             Condition::Convergence => ("a fresh write and read were answered", "the servers differ"),
+            Condition::Load => ("the load began", "some write is not answered"),
+            Condition::Settled => ("the load ended", "the servers differ"),
             Condition::Operation => ("the operator asked", "it is not done"),
             Condition::Agreement => ("the operator got what it asked for", "the servers differ"),
             Condition::Quiet => ("all faults have ended", "leadership changes"),
@@ -403,6 +441,8 @@ impl Condition {
             Condition::Write => "there is a leader, and a fresh write is called",
             Condition::Read => "there is a leader, and a fresh read is called",
             Condition::Convergence => "a fresh write and read are answered",
+            Condition::Load => "all servers have the same log, and writes arrive at half of the capacity",
+            Condition::Settled => "the writes of the load are answered",
             Condition::Operation => "all servers have the same log, and the operator asks for something",
             Condition::Agreement => "the operator has got what it asked for",
             Condition::Quiet => "all servers have the same log, and nothing is requested",
@@ -416,8 +456,11 @@ impl Condition {
             Condition::DiskProbe | Condition::FirstRead | Condition::Write | Condition::Read => {
                 "it is not answered"
             }
+            Condition::Load => "the load is not carried",
             Condition::Operation => "it is not done",
-            Condition::Convergence | Condition::Agreement => "some server lacks what the leader has",
+            Condition::Convergence | Condition::Settled | Condition::Agreement => {
+                "some server lacks what the leader has"
+            }
             Condition::Quiet => "leadership kept changing",
         }
     }
@@ -487,6 +530,28 @@ impl fmt::Display for FailureCause {
                     true => f.write_str("; no request was rejected"),
                     false => write!(f, "; the last rejections: {}", rejections.join(", then ")),
                 }
+            }
+            FailureCause::Load {
+                missed,
+                calls,
+                interval,
+                capacity: Capacity { in_flight, round },
+                completed,
+                began,
+                lasted,
+                leader_changes,
+            } => {
+                match missed {
+                    MissedLoad::TooSlow => write!(f, "only {completed} of {calls} writes are answered")?,
+                    MissedLoad::NotAnswered => {
+                        write!(f, "{} of {calls} writes are not answered", calls - completed)?;
+                    }
+                }
+                write!(
+                    f,
+                    " {lasted} after the first one was called at {began}, one every {interval}: that is half of what \
+                     {in_flight} commands in flight per {round} carry; leadership changed {leader_changes} times"
+                )
             }
             FailureCause::NeverAnswers { node, client, id, seconds } => {
                 write!(f, "n{node} never answers c{client} on {id}, which reached it after {seconds} seconds")

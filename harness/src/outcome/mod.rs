@@ -12,7 +12,7 @@ pub(crate) use exercised::bug_of_line;
 pub use exercised::{Exercised, MAX_CATALOGUES, Situations};
 pub use failure::{
     Actor, Asked, Condition, Difference, Evidence, EvidenceKind, Failure, FailureCause, Lag, Mismatch,
-    PanicReport, ProcessExit, Progress,
+    MissedLoad, PanicReport, ProcessExit, Progress,
 };
 pub use run_progress::{RunPosition, RunProgress};
 pub use trace::{MessageFate, TraceEvent, TraceLine};
@@ -83,11 +83,16 @@ pub const STEP_CUT: &str = "step-cut";
 /// Milestone: a server rejected an operator's command for a reason that no property judges.
 pub const REJECTED_FOR_OTHER_REASON: &str = "rejected-for-other-reason";
 
+/// Milestone: servers carried the load of the healed phase.
+pub const LOAD_CARRIED: &str = "load-carried";
+/// Milestone: the load of the healed phase was left out.
+pub const LOAD_LEFT_OUT: &str = "load-left-out";
+
 /// The name of the built-in system.
 pub const BUILT_IN_SYSTEM: &str = "raft-core";
 
 /// The milestones that are not derived from facts, each with a description.
-pub const RUN_MILESTONES: [(&str, &str); 8] = [
+pub const RUN_MILESTONES: [(&str, &str); 10] = [
     (TRANSFER_COMPLETED, "a leadership transfer reached its target"),
     (TRANSFER_ABORTED, "a leadership transfer was aborted"),
     (LEASE_READ, "a leader served a read under its lease"),
@@ -96,6 +101,8 @@ pub const RUN_MILESTONES: [(&str, &str); 8] = [
     (READ_ANSWERED, "a client received the response to a read"),
     (STEP_CUT, "a server crashed between two things that one step does"),
     (REJECTED_FOR_OTHER_REASON, "an operator's command was rejected for a reason that no property judges"),
+    (LOAD_CARRIED, "after healing, writes were answered that arrived at half of the plan's capacity"),
+    (LOAD_LEFT_OUT, "no such writes, because messages are lost or hardly any command is in flight at once"),
 ];
 
 /// Property: after healing, the cluster makes progress within the plan's bounds.

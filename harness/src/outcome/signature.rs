@@ -166,6 +166,7 @@ fn roles_of(cause: &FailureCause) -> Roles {
         | FailureCause::NeverRests { .. }
         | FailureCause::Floods { .. }
         | FailureCause::OperatorWaits { .. }
+        | FailureCause::Load { .. }
         | FailureCause::Unstable { .. } => Roles::Cluster,
         FailureCause::Nondeterminism(_) | FailureCause::HarnessPanic(_) => Roles::Harness,
     }

@@ -19,6 +19,8 @@ const MAX_LIMIT_BYTES: u64 = 1 << 30;
 const MAX_CLIENTS: u64 = 10_000;
 /// The most requests that one client has in flight: each response searches them.
 const MAX_IN_FLIGHT: u64 = 1_000;
+/// The most calls of the load: each response searches those in flight.
+const MAX_LOAD: u64 = 1_000;
 /// The most keys: the application keeps a table of them, and each snapshot contains it.
 const MAX_KEYS: u64 = 100_000;
 /// The most faults of a plan, and the most targets of one fault.
@@ -261,6 +263,7 @@ impl Plan {
         check_probability("clients.reads", clients.reads)?;
         check_duration("clients.session", clients.session, SimDuration(0))?;
         check_probability("clients.random_target", clients.random_target)?;
+        check_range("clients.load", clients.load, 0, MAX_LOAD)?;
         let calls = clients.calls.as_deref().unwrap_or_default();
         if calls.len() as u64 > clients.count {
             let (lists, count) = (calls.len(), clients.count);

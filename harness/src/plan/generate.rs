@@ -78,6 +78,7 @@ fn generate_with(seed: u64, profile: &PlanProfile, additions: &[Addition]) -> Pl
         raft,
         faults,
     };
+    plan.clients.load = load(&mut PlanRng::new(seed, label::PLAN_LOAD, 0));
     shape(&mut plan);
     profile.finish(&mut profile_rng, &mut plan);
     plan
@@ -235,11 +236,17 @@ fn clients(rng: &mut PlanRng, sessions: &mut PlanRng, fault_phase: SimDuration) 
         // In some runs sessions expire, and so early that some expire in use.
         session: if sessions.chance_percent(40) { sessions.millis(700, 8_000) } else { SimDuration(0) },
         random_target: if sessions.chance_percent(45) { sessions.permille(20, 500) } else { Probability(0) },
+        load: 0,
         calls: None,
         registers_only: false,
         without_deletes: false,
         without_compare_and_set: false,
     }
+}
+
+/// The most calls of the load in the healed phase: mostly few, since each costs about ten events.
+fn load(rng: &mut PlanRng) -> u64 {
+    if rng.chance_percent(85) { rng.in_range(30, 90) } else { rng.in_range(200, 400) }
 }
 
 /// Episodes one after another, with pauses in which a leader is elected and clients are served.

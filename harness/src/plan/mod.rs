@@ -9,6 +9,7 @@ mod operator_command;
 pub mod faults;
 mod permanent_fault;
 mod check;
+mod capacity;
 mod reader;
 pub mod file;
 mod plan_rng;
@@ -25,6 +26,7 @@ mod supports;
 mod feature;
 mod settings;
 
+pub use capacity::{Capacity, Load};
 pub use check::{MAX_EVENTS, PlanError};
 pub use faults::{Fault, FaultKind};
 pub use feature::Feature;
@@ -242,6 +244,10 @@ pub struct ClientConfig {
     /// How often a client sends a request to a random server instead of the believed leader.
     #[serde(default, alias = "anywhere", skip_serializing_if = "Probability::is_zero")]
     pub random_target: Probability,
+    /// The most calls of the load in the healed phase: writes that arrive at half of the plan's capacity
+    /// ([`Plan::load`]), whether or not earlier ones are answered. 0: no load.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub load: u64,
     /// Which of its calls each client makes, by number from 1; `None`: all. The content and time of the remaining calls
     /// do not change, so calls can be removed one by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

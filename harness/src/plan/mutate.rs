@@ -343,6 +343,7 @@ const KNOBS: &[fn(&mut Plan, &Plan)] = &[
     |plan, donor| plan.clients.reads = donor.clients.reads,
     |plan, donor| plan.clients.session = donor.clients.session,
     |plan, donor| plan.clients.random_target = donor.clients.random_target,
+    |plan, donor| plan.clients.load = donor.clients.load,
 ];
 
 #[cfg(test)]

@@ -78,6 +78,8 @@ pub mod label {
     pub const PLAN_PROFILE: &str = "plan profile";
     /// Settings that belong together: each shape has a number of its own.
     pub const PLAN_SHAPE: &str = "plan shape";
+    /// How long the load of the healed phase is.
+    pub const PLAN_LOAD: &str = "plan load";
     /// The donor of a mutated plan.
     pub const PLAN_DONOR: &str = "plan donor";
     /// Mutations of a plan.
@@ -198,6 +200,7 @@ mod tests {
             (label::PLAN_WIPE, "plan wipe"),
             (label::PLAN_ADDITION, "plan addition"),
             (label::PLAN_SHAPE, "plan shape"),
+            (label::PLAN_LOAD, "plan load"),
             (label::PLAN_PROFILE, "plan profile"),
             (label::PLAN_DONOR, "plan donor"),
             (label::PLAN_MUTATION, "plan mutation"),

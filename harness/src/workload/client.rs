@@ -15,11 +15,15 @@
 
 mod state;
 mod operations;
+mod load;
+
+pub use load::LoadProgress;
 
 use super::{ClientResponse, Reply, Request, RequestBody};
 use crate::plan::{self, Plan, Probability, Supports};
 use crate::support::rng::{self, CounterRng, RngStream, label};
 use invariants::{Action, Call, ClientFact, Node, Operation, Position, RequestId, Response, Time};
+use load::LoadState;
 use operations::SharedState;
 use rand::SeedableRng;
 use state::{Client, OpenRequest, Slot};
@@ -74,6 +78,8 @@ pub trait ClientContext {
 pub enum Timer {
     /// Its next turn begins.
     NextRequest,
+    /// The next call of the load arrives.
+    LoadArrival,
     /// The request in this slot times out.
     RequestTimeout {
         /// The slot of the request.
@@ -103,6 +109,8 @@ pub struct ClientPool {
     /// The current probe, with its index among all operations once it is called.
     probe: Option<(Probe, Option<usize>)>,
     probe_is_answered: bool,
+    /// The load of the healed phase, once it has begun.
+    load: Option<LoadState>,
     /// Whether clients call new operations.
     is_calling: bool,
 }
@@ -164,6 +172,7 @@ impl ClientPool {
             settings,
             probe: None,
             probe_is_answered: false,
+            load: None,
             is_calling: true,
         }
     }
@@ -206,6 +215,7 @@ impl ClientPool {
     pub fn is_live_timer(&self, client: u64, timer: Timer) -> bool {
         match timer {
             Timer::NextRequest => self.is_calling,
+            Timer::LoadArrival => self.load.as_ref().is_some_and(LoadState::is_arriving),
             Timer::RequestTimeout { slot, generation } => {
                 let slot = &self.clients[client as usize - 1].slots[slot as usize];
                 slot.generation == generation && slot.open.is_some()
@@ -221,6 +231,7 @@ impl ClientPool {
     pub fn on_timer(&mut self, world: &mut impl ClientContext, client: u64, timer: Timer) {
         match timer {
             Timer::NextRequest => self.on_next_request(world, client),
+            Timer::LoadArrival => self.on_load_arrival(world),
             Timer::RequestTimeout { slot, .. } => self.on_timeout(world, client, slot as usize),
             Timer::Retry { slot, .. } => self.retry(world, client, slot as usize),
         }
@@ -240,11 +251,12 @@ impl ClientPool {
         self.probe_is_answered
     }
 
-    /// The probe's request, while it is open.
+    /// The oldest open request of the probe or of the load.
     #[must_use]
     pub fn open_probe_request(&self) -> Option<RequestId> {
         let slots = &self.clients[self.settings.count as usize].slots;
-        slots.iter().find_map(|slot| slot.open.filter(|open| open.call.is_some())).map(|open| open.request.id)
+        let open = slots.iter().filter_map(|slot| slot.open.filter(|open| open.call.is_some()));
+        open.min_by_key(|open| open.call.map(|(_, call)| call)).map(|open| open.request.id)
     }
 
     /// Calls the probe's operation, after registering a session if needed.
@@ -267,7 +279,11 @@ impl ClientPool {
 
     /// How long a client waits for a response before it retries.
     fn request_timeout(&self, number: u64) -> u64 {
-        if number > self.settings.count { self.probe_timeout } else { self.settings.timeout.0 }
+        match &self.load {
+            _ if number <= self.settings.count => self.settings.timeout.0,
+            Some(load) => load.timeout,
+            None => self.probe_timeout,
+        }
     }
 
     /// Handles a response.
@@ -312,6 +328,7 @@ impl ClientPool {
             }
             ClientResponse::Unknown if !Self::may_resend(self.supports, open) => {
                 client.believed_leader = None;
+                self.count_load_call(number, |progress| &mut progress.unknown);
                 return self.give_up(world, number, slot);
             }
             ClientResponse::Unknown => return client.on_rejected(world, slot, timeout, None),
@@ -327,6 +344,7 @@ impl ClientPool {
         world.record_response(id, position, &response);
         self.shared.response_count += 1;
         self.probe_is_answered |= self.probe.is_some_and(|(_, probe)| probe == Some(call));
+        self.count_load_call(number, |progress| &mut progress.completed);
         if let Some((history, _)) = &mut self.shared.history {
             history[call].returned = Some((world.now(), response));
         }
@@ -366,13 +384,20 @@ impl ClientPool {
         client.believed_leader = Some(from);
         client.retire_session(id.session);
         world.record_unknown(id);
+        if number > self.settings.count {
+            self.repeat_load_call();
+        }
         self.retry_probe(world, number);
     }
 
-    /// Continues the probe that waited for a session.
+    /// Continues the probe or the load that waited for a session.
     fn retry_probe(&mut self, world: &mut impl ClientContext, number: u64) {
-        if let (true, Some((probe, _))) = (number > self.settings.count, self.probe) {
-            self.call_probe(world, probe);
+        if number <= self.settings.count {
+            return;
+        }
+        match self.probe {
+            Some((probe, _)) => self.call_probe(world, probe),
+            None => self.call_load(world),
         }
     }
 
@@ -488,6 +513,7 @@ impl ClientPool {
             client.believed_leader = None;
         }
         if !may_resend || (open.attempts >= self.settings.attempts && !is_probe) {
+            self.count_load_call(number, |progress| &mut progress.unanswered);
             return self.give_up(world, number, slot);
         }
         open.attempts += 1;

@@ -70,6 +70,8 @@ pub struct World<M> {
     armed_nodes: u32,
     /// Whether faults are over and links lose and reorder nothing.
     pub(crate) is_healed: bool,
+    /// How much longer than ordinary syncs have taken, all together.
+    pub(crate) slow_sync_time: Time,
     /// Something must be handled before the next event.
     pub(crate) interrupt_pending: bool,
     trace_enabled: bool,
@@ -117,6 +119,7 @@ impl<M: Clone + Display> World<M> {
             fired_triggers: Vec::new(),
             armed_nodes: 0,
             is_healed: false,
+            slow_sync_time: 0,
             interrupt_pending: false,
             trace_enabled: options.record.trace,
             timeline: Vec::new(),
@@ -264,10 +267,11 @@ impl<M: Clone + Display> World<M> {
         let draw = node_state.storage.sync_draws.at(u64::from(node_state.storage.syncs_started));
         let mut duration = disk.sync.0 + scale_by_draw(disk.sync_spread.0, draw);
         if draw_hits(disk.tail, draw) {
-            duration += scale_by_draw(
-                disk.tail_spread.0,
-                node_state.storage.sync_tail_draws.at(u64::from(node_state.storage.syncs_started)),
-            );
+            let tail_draw =
+                node_state.storage.sync_tail_draws.at(u64::from(node_state.storage.syncs_started));
+            let longer = scale_by_draw(disk.tail_spread.0, tail_draw);
+            duration += longer;
+            self.slow_sync_time = self.slow_sync_time.saturating_add(longer);
         }
         let due = self.now.saturating_add(duration.saturating_mul(node_state.storage.slowdown));
         let (number, incarnation) = (node_state.storage.syncs_started, node_state.incarnation);

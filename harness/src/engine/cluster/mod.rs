@@ -8,6 +8,7 @@ mod targets;
 mod faults;
 mod operations;
 mod phases;
+mod load;
 mod situations;
 
 use crate::outcome::{
@@ -23,6 +24,7 @@ use crate::world::{Event, EventKind, NEVER, SyncInFlight, TrafficCounter, Unansw
 use bookkeeping::BookkeepingSamples;
 use faults::Faults;
 use invariants::{Node, Time, WorldFact};
+use load::LoadPhase;
 use operations::Operations;
 use phases::Phase;
 use situations::SituationRecorder;
@@ -84,6 +86,8 @@ pub struct Cluster<S: Server> {
     samples: BookkeepingSamples,
     /// What the operator asks for in the healed phase.
     operations: Operations,
+    /// The load of the healed phase.
+    load: LoadPhase,
     /// How many deadlines were set: only the newest is valid.
     deadline_number: u32,
     /// More events than this break the property `liveness`.
@@ -121,6 +125,7 @@ impl<S: Server> Cluster<S> {
             phase_entered: (0, 0),
             samples: BookkeepingSamples::default(),
             operations: Operations::default(),
+            load: LoadPhase::default(),
             deadline_number: 0,
             max_events: plan.bounds.events,
             progress: options.progress.clone().unwrap_or_default(),

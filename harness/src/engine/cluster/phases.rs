@@ -17,7 +17,7 @@ use invariants::{Member, Node, ServerState, TakesEffect, Time, WorldFact};
 /// Length of the quiet time at the end of a run, in largest election timeouts.
 const QUIET_TIMEOUTS: u64 = 6;
 /// The most leader changes in that time: messages are lost even without faults.
-const MAX_QUIET_LEADER_CHANGES: u64 = 2;
+pub(super) const MAX_QUIET_LEADER_CHANGES: u64 = 2;
 
 /// No deadline is later than this: the sum of a time and a duration of a plan cannot overflow.
 const LATEST_DEADLINE: Time = Time::MAX / 2;
@@ -39,6 +39,10 @@ pub(super) enum Phase {
     Read,
     /// All servers have what the leader has.
     Convergence,
+    /// Writes arrive at half of the plan's capacity, and are answered.
+    Load,
+    /// All servers have what the leader has, after the load.
+    Settled,
     /// The operator gets what it asks for.
     Operation,
     /// All servers have what the leader has, after the operator has got something.
@@ -73,6 +77,8 @@ impl Phase {
             Phase::Write => (Condition::Write, Some(Probe::Write), |bounds| bounds.write, true),
             Phase::Read => (Condition::Read, Some(Probe::Read), |bounds| bounds.write, true),
             Phase::Convergence => (Condition::Convergence, None, |bounds| bounds.convergence, false),
+            Phase::Load => (Condition::Load, None, |bounds| bounds.write, false),
+            Phase::Settled => (Condition::Settled, None, |bounds| bounds.convergence, false),
             Phase::Operation => (Condition::Operation, None, |bounds| bounds.leader + bounds.write, false),
             Phase::Agreement => (Condition::Agreement, None, |bounds| bounds.convergence, false),
             Phase::Quiet(_) => (Condition::Quiet, None, |_| QUIET_TIMEOUTS, false),
@@ -150,7 +156,8 @@ impl<S: Server> Cluster<S> {
                 self.clients.probe_is_answered()
             }
             Phase::Leader => self.participating_leader().is_some(),
-            Phase::Convergence | Phase::Agreement => self.first_difference().is_none(),
+            Phase::Convergence | Phase::Settled | Phase::Agreement => self.first_difference().is_none(),
+            Phase::Load => self.load_has_ended(),
             Phase::Operation => self.carry_out(),
         };
         if !holds {
@@ -167,7 +174,14 @@ impl<S: Server> Cluster<S> {
             Phase::FirstRead => self.enter_phase(Phase::Write, 0),
             Phase::Write => self.enter_phase(Phase::Read, 0),
             // Convergence and leadership show in facts only.
-            Phase::Read if !S::SUPPORTS.facts => self.finish(),
+            Phase::Read if !S::SUPPORTS.facts => {
+                if self.has_load() {
+                    self.begin_load();
+                } else {
+                    self.finish();
+                }
+            }
+            Phase::Load => self.end_load(),
             Phase::Read => {
                 let is_next = self.permanently_faulty.is_some() && !self.leader_crashed;
                 match self.participating_leader().filter(|_| is_next) {
@@ -182,7 +196,18 @@ impl<S: Server> Cluster<S> {
             }
             // New members must catch up before the next command, too.
             Phase::Operation => self.enter_phase(Phase::Agreement, 0),
-            Phase::Convergence | Phase::Agreement => self.end_convergence(),
+            Phase::Convergence | Phase::Settled | Phase::Agreement => self.end_convergence(),
+        }
+    }
+
+    /// The load has been carried: all servers must agree again, where facts show that.
+    pub(super) fn settle(&mut self) {
+        if !S::SUPPORTS.facts {
+            self.finish();
+        } else if self.states_progress() {
+            self.enter_phase(Phase::Settled, 0);
+        } else {
+            self.end_convergence();
         }
     }
 
@@ -190,6 +215,7 @@ impl<S: Server> Cluster<S> {
     fn end_convergence(&mut self) {
         match self.find_unanswered() {
             Some((cause, evidence)) => self.fail_liveness(cause, evidence),
+            None if self.has_load() => self.begin_load(),
             None if self.is_protected() && self.can_progress() && self.has_operations() => {
                 self.enter_phase(Phase::Operation, 0);
             }
@@ -219,7 +245,7 @@ impl<S: Server> Cluster<S> {
         if stage != self.deadline_number {
             return;
         }
-        if !self.can_progress() || self.may_be_disrupted() {
+        if !self.may_require_progress() {
             return self.finish();
         }
         let Some(Requirement { condition, timeouts, .. }) = self.phase.requirement() else { return };
@@ -231,9 +257,11 @@ impl<S: Server> Cluster<S> {
                 }
                 changes => FailureCause::Unstable { changes },
             },
+            Phase::Load => return self.on_load_deadline(),
             Phase::Operation => self.operation_failure(timeouts(&self.world.plan().bounds)),
             _ => {
-                let converges = matches!(condition, Condition::Convergence | Condition::Agreement);
+                let converges =
+                    matches!(condition, Condition::Convergence | Condition::Settled | Condition::Agreement);
                 let lag = if converges { self.first_difference() } else { None };
                 let timeouts = timeouts(&self.world.plan().bounds);
                 FailureCause::MissedDeadline { condition, timeouts, lag }
@@ -244,7 +272,7 @@ impl<S: Server> Cluster<S> {
     }
 
     /// Evidence for a missed deadline: when the condition was first required, and that it does not hold.
-    fn liveness_evidence(&self, condition: Condition) -> [Evidence; 2] {
+    pub(super) fn liveness_evidence(&self, condition: Condition) -> [Evidence; 2] {
         let evidence = |(at, step), kind| Evidence {
             at,
             step,
@@ -258,7 +286,11 @@ impl<S: Server> Cluster<S> {
         ]
     }
 
-    fn fail_liveness(&mut self, cause: FailureCause, evidence: impl IntoIterator<Item = Evidence>) {
+    pub(super) fn fail_liveness(
+        &mut self,
+        cause: FailureCause,
+        evidence: impl IntoIterator<Item = Evidence>,
+    ) {
         self.world.observer.fail(Failure::new(LIVENESS, cause).with_evidence(evidence));
         self.world.interrupt_pending = true;
     }
@@ -282,6 +314,11 @@ impl<S: Server> Cluster<S> {
             let silence = evidence(self.world.now(), self.world.step(), EvidenceKind::Silence(*id));
             Some((cause, [arrival, silence]))
         })
+    }
+
+    /// Whether enough servers take part, and no removed one may depose their leader for ever.
+    pub(super) fn may_require_progress(&self) -> bool {
+        self.can_progress() && !self.may_be_disrupted()
     }
 
     /// Whether a removed server may depose leaders for ever: one that does not know of its removal keeps
@@ -335,12 +372,17 @@ impl<S: Server> Cluster<S> {
         // Electing a leader replicates nothing.
         let missing = if phase == Phase::Leader { 0 } else { self.catch_up_time() };
         let allowed = timeouts.saturating_mul(self.largest_timeout()).saturating_add(missing);
-        let deadline = self.world.now().saturating_add(allowed).min(LATEST_DEADLINE);
-        self.deadline_number += 1;
-        self.world.queue.push(deadline, Event::LivenessDeadline { stage: self.deadline_number });
+        self.set_deadline(self.world.now().saturating_add(allowed));
     }
 
-    fn finish(&mut self) {
+    /// Sets the deadline of the current phase.
+    pub(super) fn set_deadline(&mut self, deadline: Time) {
+        self.deadline_number += 1;
+        let stage = self.deadline_number;
+        self.world.queue.push(deadline.min(LATEST_DEADLINE), Event::LivenessDeadline { stage });
+    }
+
+    pub(super) fn finish(&mut self) {
         self.finished = true;
         self.world.interrupt_pending = true;
     }
@@ -363,10 +405,9 @@ impl<S: Server> Cluster<S> {
         let least = members.iter().map(|node| has(*node)).min().unwrap_or(0);
         let most = members.iter().map(|node| self.progress(*node).last).max().unwrap_or(0);
         let plan = self.world.plan();
-        // A command takes up to 40 bytes.
         let entries_per_batch = match plan.raft.batch_bytes {
             0 => plan.raft.batch,
-            bytes => plan.raft.batch.min(bytes / 40).max(1),
+            bytes => plan.raft.batch.min(bytes / plan.largest_command()).max(1),
         };
         let batches = (most.saturating_sub(least) / entries_per_batch).saturating_add(1);
         let (network, disk) = (&plan.network, &plan.disk);
@@ -382,7 +423,7 @@ impl<S: Server> Cluster<S> {
     /// Whether the healthy servers are a quorum of every configuration that may be in force; without one, no
     /// liveness is required. Depends on operator commands and responses only, on no claim about the
     /// configuration; except where a configuration takes effect when it is applied.
-    fn can_progress(&self) -> bool {
+    pub(super) fn can_progress(&self) -> bool {
         let is_healthy =
             |member: Member| self.is_healthy(member.node) && self.world.member(member.node) == member;
         self.world.possible_configurations().all_have_quorum(is_healthy)
