@@ -603,5 +603,11 @@ bugs! {
             first: "rejection-reasons",
             consequence: "in a group with a long log no learner can be promoted: a server that is lost cannot be replaced",
         }
+        ProbingNeverEnds {
+            id: "L11", name: "probing-never-ends", at: "replication.rs, thesis 10.2.1",
+            breaks: "A leader that has found where the logs agree still waits for each response",
+            first: "liveness",
+            consequence: "one message per round trip: under load the group carries a fraction of what it is made for",
+        }
     }
 }

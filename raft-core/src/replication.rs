@@ -411,7 +411,11 @@ impl Raft {
         let sent = progress.next_index.previous();
         let counts_sent = sent > match_index && Bug::MatchFromSentIndex.is_on(active);
         let match_index = if counts_sent { sent } else { match_index };
+        let was_probing = matches!(progress.state, ProgressState::Probe { .. });
         progress.on_accepted(match_index, compacted);
+        if was_probing && Bug::ProbingNeverEnds.is_on(active) {
+            progress.state = ProgressState::Probe { waiting: false };
+        }
         progress.on_confirmed(context, now);
         self.maybe_switch_to_snapshot(now, position);
         // A match within the committed prefix cannot advance the commit index.

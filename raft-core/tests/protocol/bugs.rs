@@ -1,6 +1,7 @@
 //! Each injected bug removes one safety check: a schedule violates a property with the bug and none without it.
 
 use crate::table::{MS, Table};
+use raft_core::status::{ProgressStatus, RoleStatus};
 use raft_core::{Bug, ConfChange, ConfChangeOp, Config, DirectoryId, Message, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -465,6 +466,22 @@ fn case_for(bug: Bug) -> BugCase {
                 run_for(t, 2_000);
                 let is_voter = t.raft(1).configuration().is_voter(NodeId(3));
                 t.require_progress(is_voter, "n3 is never promoted");
+            },
+            violated: &["liveness"],
+        },
+        Bug::ProbingNeverEnds => BugCase {
+            initial_voters: 2,
+            servers: 2,
+            schedule: |t| {
+                t.describe("n2 has all that n1 has. Then three clients call at once.");
+                t.elect(1);
+                t.propose(1, "x=1");
+                t.deliver_all();
+                (2..=4).for_each(|x| t.propose(1, &format!("x={x}")));
+                let RoleStatus::Leader(leader) = t.raft(1).status().role else { panic!("n1 must lead") };
+                let state = leader.followers[0].state;
+                let is_pipelined = matches!(state, ProgressStatus::Replicate { messages: 3, .. });
+                t.require_progress(is_pipelined, "n1 sends one message and waits");
             },
             violated: &["liveness"],
         },
