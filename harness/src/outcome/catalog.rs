@@ -19,7 +19,7 @@ pub fn properties() -> Vec<(&'static str, &'static str)> {
         (LINEARIZABILITY, "some linearization explains all responses"),
         (
             LIVENESS,
-            "after healing, a leader, a write, a read, convergence and what an operator asks for follow within the plan's bounds",
+            "after healing, a leader, a write, a read, convergence, a load of writes and what an operator asks for follow within the plan's bounds",
         ),
         (NO_PANIC, "the system under test does not panic"),
         (NO_HANG, "no run hangs: something happens within 60 seconds of real time"),
