@@ -54,12 +54,11 @@ impl Application {
         self.kv.to_bytes().into()
     }
 
-    /// The request as a command for the log. It carries a timestamp of this server if sessions expire.
+    /// The request as a command for the log. It carries a timestamp of this server if sessions expire, and is as large as
+    /// the plan says.
     #[must_use]
     pub fn command<M: Clone + Display>(&self, host: &Host<'_, M>, request: &Request) -> Vec<u8> {
-        let mut command = Vec::with_capacity(64);
-        kv::encode(request, self.kv.timestamp(host.wall_time()), &mut command);
-        command
+        self.kv.command(request, host.wall_time())
     }
 
     /// A command that another server forwarded, for the leader: with a timestamp of this server, because log time follows

@@ -17,9 +17,11 @@ const LARGEST_COMMAND: u64 = 40;
 const UNCOMMITTED_OVERHEAD: u64 = 64;
 /// For so many rounds calls arrive, unless the plan has fewer.
 const LOAD_ROUNDS: u64 = 16;
-/// So many rounds a call may take without counting as slow: to reach the leader and back, perhaps after one sync that was
-/// in flight, and to register a session before.
-const ALLOWED_ROUNDS: u64 = 4;
+/// So many rounds a call may take without counting as slow: one to reach the leader and to return, and one and a half each
+/// for the batches before it and for its own, each of which may wait for a sync that is in flight.
+const CALL_ROUNDS: u64 = 4;
+/// So many more where a session is registered first: there and back, one batch, and a sync in flight.
+const REGISTRATION_ROUNDS: u64 = 3;
 
 /// What a group without faults carries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,20 +74,21 @@ impl Plan {
         }
         let calls = self.clients.load.min((in_flight / 2).saturating_mul(LOAD_ROUNDS));
         let interval = SimDuration((round.0.saturating_mul(2) / in_flight).max(1));
-        let allowance = SimDuration(round.0.saturating_mul(ALLOWED_ROUNDS));
+        let registration = if self.clients.session.is_zero() { 0 } else { REGISTRATION_ROUNDS };
+        let allowance = SimDuration(round.0.saturating_mul(CALL_ROUNDS + registration));
         Some(Load { calls, interval, allowance, capacity })
     }
 
     /// The most bytes of a command.
     pub(crate) fn largest_command(&self) -> u64 {
-        LARGEST_COMMAND
+        LARGEST_COMMAND.max(self.clients.command_bytes + self.clients.command_bytes_spread)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Capacity, LARGEST_COMMAND, UNCOMMITTED_OVERHEAD};
-    use crate::plan::{Plan, Probability, SimDuration, generate};
+    use crate::plan::{ClientConfig, Plan, Probability, SimDuration, generate};
     use std::collections::BTreeSet;
 
     /// Batches of 8, 4 of them in flight; a round trip of 2 × 10 ms and a sync of 5 ms.
@@ -97,7 +100,7 @@ mod tests {
         (plan.network.delay, plan.network.delay_spread) = (SimDuration::millis(9), SimDuration::millis(1));
         (plan.disk.sync, plan.disk.sync_spread) = (SimDuration::millis(2), SimDuration::millis(3));
         plan.network.loss = Probability(0);
-        plan.clients.load = 1_000;
+        (plan.clients.session, plan.clients.load) = (SimDuration(0), 1_000);
         plan
     }
 
@@ -114,6 +117,9 @@ mod tests {
         // Half of 32 per 25 ms, for 16 rounds.
         assert_eq!((load.calls, load.interval), (16 * 16, SimDuration(25_000_000 / 16)));
         assert_eq!(load.allowance, SimDuration::millis(100));
+        let expiring = ClientConfig { session: SimDuration(1), ..plan().clients };
+        let load = Plan { clients: expiring, ..plan() }.load().unwrap();
+        assert_eq!(load.allowance, SimDuration::millis(175));
     }
 
     #[test]
@@ -126,6 +132,11 @@ mod tests {
         assert_eq!(in_flight(|plan| plan.raft.window_bytes = 1), 1);
         assert_eq!(in_flight(|plan| plan.raft.uncommitted_bytes = 7 * (size + UNCOMMITTED_OVERHEAD)), 7);
         assert_eq!(in_flight(|plan| plan.raft.requests = 5), 5);
+        let padded = |plan: &mut Plan| {
+            (plan.clients.command_bytes, plan.clients.command_bytes_spread) = (90, 10);
+            plan.raft.batch_bytes = 250;
+        };
+        assert_eq!(in_flight(padded), 2 * 4);
         assert_eq!(in_flight(|plan| plan.raft.requests = 50), 32);
         assert_eq!(in_flight(|plan| (plan.raft.batch, plan.raft.window) = (u64::MAX, 2)), u64::MAX);
     }

@@ -19,6 +19,8 @@ const MAX_LIMIT_BYTES: u64 = 1 << 30;
 const MAX_CLIENTS: u64 = 10_000;
 /// The most requests that one client has in flight: each response searches them.
 const MAX_IN_FLIGHT: u64 = 1_000;
+/// The most bytes to which commands are padded.
+const MAX_COMMAND_BYTES: u64 = 1 << 16;
 /// The most calls of the load: each response searches those in flight.
 const MAX_LOAD: u64 = 1_000;
 /// The most keys: the application keeps a table of them, and each snapshot contains it.
@@ -263,6 +265,8 @@ impl Plan {
         check_probability("clients.reads", clients.reads)?;
         check_duration("clients.session", clients.session, SimDuration(0))?;
         check_probability("clients.random_target", clients.random_target)?;
+        check_range("clients.command_bytes", clients.command_bytes, 0, MAX_COMMAND_BYTES)?;
+        check_range("clients.command_bytes_spread", clients.command_bytes_spread, 0, MAX_COMMAND_BYTES)?;
         check_range("clients.load", clients.load, 0, MAX_LOAD)?;
         let calls = clients.calls.as_deref().unwrap_or_default();
         if calls.len() as u64 > clients.count {
@@ -321,7 +325,8 @@ impl Plan {
                 limit(*entries).min(limit(*bytes) / 10).min(every).saturating_add(*trailing).min(writes)
             },
         );
-        calls * BYTES_PER_CALL + writes * BYTES_PER_WRITE + log * self.nodes * BYTES_PER_ENTRY
+        let padding = self.clients.command_bytes + self.clients.command_bytes_spread;
+        calls * BYTES_PER_CALL + writes * BYTES_PER_WRITE + log * self.nodes * (BYTES_PER_ENTRY + padding)
     }
 
     fn check_targets(

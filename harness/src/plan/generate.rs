@@ -236,6 +236,8 @@ fn clients(rng: &mut PlanRng, sessions: &mut PlanRng, fault_phase: SimDuration) 
         // In some runs sessions expire, and so early that some expire in use.
         session: if sessions.chance_percent(40) { sessions.millis(700, 8_000) } else { SimDuration(0) },
         random_target: if sessions.chance_percent(45) { sessions.permille(20, 500) } else { Probability(0) },
+        command_bytes: 0,
+        command_bytes_spread: 0,
         load: 0,
         calls: None,
         registers_only: false,

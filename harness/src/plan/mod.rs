@@ -244,6 +244,13 @@ pub struct ClientConfig {
     /// How often a client sends a request to a random server instead of the believed leader.
     #[serde(default, alias = "anywhere", skip_serializing_if = "Probability::is_zero")]
     pub random_target: Probability,
+    /// The fewest bytes of a command: shorter ones are padded. 0: commands are as long as they come, about ten to forty
+    /// bytes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub command_bytes: u64,
+    /// By how many bytes more a command may be padded, each by another number; 0: all have one size.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub command_bytes_spread: u64,
     /// The most calls of the load in the healed phase: writes that arrive at half of the plan's capacity
     /// ([`Plan::load`]), whether or not earlier ones are answered. 0: no load.
     #[serde(default, skip_serializing_if = "is_zero")]

@@ -343,6 +343,10 @@ const KNOBS: &[fn(&mut Plan, &Plan)] = &[
     |plan, donor| plan.clients.reads = donor.clients.reads,
     |plan, donor| plan.clients.session = donor.clients.session,
     |plan, donor| plan.clients.random_target = donor.clients.random_target,
+    |plan, donor| {
+        plan.clients.command_bytes = donor.clients.command_bytes;
+        plan.clients.command_bytes_spread = donor.clients.command_bytes_spread;
+    },
     |plan, donor| plan.clients.load = donor.clients.load,
 ];
 

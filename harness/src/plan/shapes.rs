@@ -9,8 +9,14 @@ use crate::support::rng::label;
 type ShapePlan = fn(&mut PlanRng, &mut Plan);
 
 /// All shapes; a new one is added at the end, because its place is the number of its stream.
-const SHAPES: [ShapePlan; 5] =
-    [tight_leases, clocks_near_a_limit, small_snapshot_parts, commands_around_the_batch_limit, few_keys];
+const SHAPES: [ShapePlan; 6] = [
+    tight_leases,
+    clocks_near_a_limit,
+    small_snapshot_parts,
+    commands_around_the_batch_limit,
+    few_keys,
+    commands_of_one_size_or_many,
+];
 
 /// Draws all shapes.
 pub(super) fn shape(plan: &mut Plan) {
@@ -84,6 +90,23 @@ fn few_keys(rng: &mut PlanRng, plan: &mut Plan) {
         plan.clients.in_flight = rng.in_range(3, 8);
         plan.clients.reads = Probability(plan.clients.reads.0.min(400_000));
     }
+}
+
+/// Commands of one fixed size, so that batches and windows are filled to the byte or miss that by one byte; or of mixed sizes
+/// around these limits, so that a batch ends with a small command because a large one does not fit.
+fn commands_of_one_size_or_many(rng: &mut PlanRng, plan: &mut Plan) {
+    if !rng.chance_percent(15) {
+        return;
+    }
+    let size = rng.in_range(45, 120);
+    let limit = |rng: &mut PlanRng, most| size * rng.in_range(1, most) + 1 - rng.in_range(0, 2);
+    plan.raft.batch_bytes = limit(rng, 5);
+    plan.raft.window_bytes = if rng.chance_percent(50) { limit(rng, 12) } else { 0 };
+    plan.raft.batch = rng.in_range(2, 64);
+    (plan.clients.command_bytes, plan.clients.command_bytes_spread) = match rng.chance_percent(50) {
+        true => (size, 0),
+        false => (rng.in_range(1, size), rng.in_range(1, 2 * size)),
+    };
 }
 
 #[cfg(test)]

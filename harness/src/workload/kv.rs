@@ -12,15 +12,18 @@
 
 mod bugs;
 mod image;
+mod sizes;
 
 pub use bugs::ApplicationBug;
 pub use image::InvalidImage;
+pub use sizes::CommandSizes;
 
 use super::{ClientResponse, Request, RequestBody};
 use crate::plan::Plan;
 use bytes::BufMut;
 use invariants::{Action, Content, Digest, Operation, RequestId, Response, SessionOutcome, SessionUse};
 use raft_core::session::{Applied, Session, Sessions};
+use sizes::skip_padding;
 
 /// Keys are small and dense, and contents are kept in tables by key.
 const MAX_KEYS: u64 = 1 << 20;
@@ -30,6 +33,8 @@ const MAX_KEYS: u64 = 1 << 20;
 pub struct KvConfig {
     /// How many nanoseconds of log time a session may be unused. 0: sessions never expire and are not registered.
     pub session_lifetime: u64,
+    /// How large commands are.
+    pub sizes: CommandSizes,
     /// The enabled bug.
     pub bug: Option<ApplicationBug>,
 }
@@ -39,7 +44,8 @@ impl KvConfig {
     #[must_use]
     pub fn from_plan(plan: &Plan) -> KvConfig {
         let bug = plan.enabled_bug(ApplicationBug::named);
-        KvConfig { session_lifetime: plan.clients.session.0, bug }
+        let sizes = CommandSizes::from_plan(&plan.clients);
+        KvConfig { session_lifetime: plan.clients.session.0, sizes, bug }
     }
 }
 
@@ -451,6 +457,7 @@ pub fn decode(mut command: &[u8]) -> Option<Command> {
         timestamp = Some(take_varint(from)?);
         kind = take_byte(from)?;
     }
+    kind = skip_padding(kind, from)?;
     let [session, sequence, acknowledged_up_to] =
         [take_varint(from)?, take_varint(from)?, take_varint(from)?];
     let body = if kind == REGISTER_SESSION {

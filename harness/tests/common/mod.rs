@@ -64,6 +64,8 @@ pub(crate) fn plan_without_faults(nodes: u64, fault_phase: SimDuration) -> Plan 
             reads: Probability(300_000),
             session: none,
             random_target: Probability(0),
+            command_bytes: 0,
+            command_bytes_spread: 0,
             load: 0,
             calls: None,
             registers_only: false,

@@ -29,6 +29,8 @@ pub(super) const KNOB_DEFAULTS: &[fn(&mut Plan)] = &[
     |plan| plan.clients.in_flight = 1,
     |plan| plan.clients.attempts = 1,
     |plan| plan.clients.keys = 2,
+    |plan| plan.clients.command_bytes_spread = 0,
+    |plan| (plan.clients.command_bytes, plan.clients.command_bytes_spread) = (0, 0),
     |plan| plan.clients.load = 0,
 ];
 

@@ -198,7 +198,11 @@ fn the_digest_covers_sessions_last_uses_and_log_time() {
 
 #[test]
 fn expiry_by_the_local_clock_makes_states_diverge() {
-    let settings = KvConfig { session_lifetime: 10, bug: Some(ApplicationBug::SessionExpiryByLocalClock) };
+    let settings = KvConfig {
+        session_lifetime: 10,
+        bug: Some(ApplicationBug::SessionExpiryByLocalClock),
+        ..KvConfig::default()
+    };
     let correct = with_history(expiring(), [5_000; 4]);
     // While all clocks agree, the bug has no effect.
     assert_eq!(with_history(Kv::new(settings), [100, 103, 105, 113]).digest(), correct.digest());
@@ -208,7 +212,11 @@ fn expiry_by_the_local_clock_makes_states_diverge() {
 
 #[test]
 fn an_image_without_sessions_restores_another_state() {
-    let settings = KvConfig { session_lifetime: 10, bug: Some(ApplicationBug::SessionTableNotInSnapshot) };
+    let settings = KvConfig {
+        session_lifetime: 10,
+        bug: Some(ApplicationBug::SessionTableNotInSnapshot),
+        ..KvConfig::default()
+    };
     for (correct, buggy) in
         [(expiring(), settings), (never_expiring(), KvConfig { session_lifetime: 0, ..settings })]
     {

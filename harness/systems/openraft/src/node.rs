@@ -7,7 +7,7 @@ use crate::store::Store;
 use harness::engine::pump::tasks::{NodeHandle, TaskInput};
 use harness::plan::{CompactionConfig, Knob, Plan, SimDuration};
 use harness::server::{OperatorCommand, OperatorResponse};
-use harness::workload::{ClientResponse, Reply, Request, kv};
+use harness::workload::{ClientResponse, Reply, Request};
 use invariants::{Operation, RequestId, ServerFact};
 use openraft::entry::RaftEntry;
 use openraft::errors::{ClientWriteError, ForwardToLeader, LinearizableReadError, RaftError};
@@ -212,9 +212,7 @@ impl Server {
 
     async fn write(&self, request: &Request) -> ClientResponse {
         let wall = self.node.host(|host| host.wall_time()).unwrap_or_default();
-        let timestamp = self.state_machine.applied.borrow().kv.timestamp(wall);
-        let mut command = Vec::new();
-        kv::encode(request, timestamp, &mut command);
+        let command = self.state_machine.applied.borrow().kv.command(request, wall);
         match self.raft.client_write(Command(command)).await {
             // The client has acknowledged the response.
             Ok(written) => match written.data {
