@@ -19,7 +19,7 @@ use crate::support::rng::label;
 
 /// The version of the generator. A run is named `seed@generator version`, because another version may give another plan
 /// for the same seed.
-pub const GENERATOR_VERSION: u32 = 8;
+pub const GENERATOR_VERSION: u32 = 9;
 
 /// How many operations clients attempt in one fault phase. Fewer are called if responses are late.
 const OPERATIONS_PER_RUN: (u64, u64) = (480, 760);
@@ -53,6 +53,9 @@ fn generate_with(seed: u64, profile: &PlanProfile, additions: &[Addition]) -> Pl
     profile.set_raft(&mut profile_rng, nodes, &mut raft);
     let permanent_fault =
         permanent_fault(&mut PlanRng::new(seed, label::PLAN_PERMANENT_FAULT, 0), nodes, &mut raft);
+    let mut topologies = PlanRng::new(seed, label::PLAN_PERMANENT_FAULT, 1);
+    let topology = (raft.check_quorum && !changes).then(|| permanent_topology(&mut topologies, nodes));
+    let permanent_fault = permanent_fault.or(topology.flatten());
     let mut faults = faults(seed, profile, nodes, fault_phase, &raft, changes, additions);
     if let Some(drift) = raft.lease_drift {
         limit_clock_faults(drift, &mut faults);
@@ -176,10 +179,30 @@ fn permanent_fault(rng: &mut PlanRng, nodes: u64, raft: &mut RaftConfig) -> Opti
     Some(PermanentFault { node, kind, drift })
 }
 
+/// In some runs only some links work in the healed phase, and so many servers have an expected core. Only where the group
+/// does not change: how much of it is in the core would depend on when a change is asked for.
+fn permanent_topology(rng: &mut PlanRng, nodes: u64) -> Option<PermanentFault> {
+    use PermanentFaultKind::{Bridge, Chain, LoneLink, Ring};
+    if nodes < 3 || !rng.chance_percent(20) {
+        return None;
+    }
+    let kind = match nodes {
+        3 => Chain,
+        4 | 5 => rng.pick(&[Bridge, Bridge, Ring, LoneLink]),
+        _ => rng.pick(&[Bridge, LoneLink]),
+    };
+    let any_node = Target::Node(rng.in_range(1, nodes));
+    let node = rng.pick_weighted(&[(2, Target::Leader), (1, Target::LongestLog), (3, any_node)]);
+    Some(PermanentFault { node, kind, drift: 0 })
+}
+
 /// Liveness bounds. With nearly equal election timeouts votes are often split.
 pub(super) fn liveness_bounds(permanent_fault: Option<PermanentFault>) -> LivenessBounds {
-    let (leader, write) =
-        if permanent_fault.is_some_and(|fault| fault.drift != 0) { (25, 20) } else { (10, 5) };
+    let (leader, write) = match permanent_fault {
+        // Few servers can win, and the others ask for votes, too.
+        Some(fault) if fault.drift != 0 || fault.kind.shape().is_some() => (25, 20),
+        _ => (10, 5),
+    };
     LivenessBounds { leader, write, convergence: 20, events: 1_000_000 }
 }
 

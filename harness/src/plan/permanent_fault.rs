@@ -1,15 +1,17 @@
 //! A fault that stays in the healed phase.
 
 use super::Target;
+use super::faults::Shape;
 use serde::{Deserialize, Serialize};
 
-/// A fault of one server that does not end with the fault phase. Liveness is not required of this server, but of the
-/// others: they must elect a leader among themselves. This needs check-quorum, without which an unreachable leader
-/// never steps down.
+/// A fault that does not end with the fault phase. Where it is one of a server, liveness is not required of this server,
+/// but of the others: they must elect a leader among themselves. This needs check-quorum, without which an unreachable
+/// leader never steps down. Where only some links work for good, liveness is required of those servers that each reach a
+/// majority; there, check-quorum keeps a server that does not hear the leader from deposing it.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PermanentFault {
-    /// The server.
+    /// The server, or the center of the topology.
     pub node: Target,
     /// What fails.
     #[serde(alias = "ailment")]
@@ -33,6 +35,31 @@ pub enum PermanentFaultKind {
     StalledDisk,
     /// All syncs of its disk fail. The server stops, and is not restarted.
     BrokenDisk,
+    /// Only some links work: [`Shape::Bridge`].
+    Bridge,
+    /// Only some links work: [`Shape::Ring`].
+    Ring,
+    /// Only some links work: [`Shape::Chain`].
+    Chain,
+    /// Only some links work: [`Shape::LoneLink`].
+    LoneLink,
+}
+
+impl PermanentFaultKind {
+    /// Which links work, if it is a topology.
+    #[must_use]
+    pub const fn shape(self) -> Option<Shape> {
+        match self {
+            PermanentFaultKind::Bridge => Some(Shape::Bridge),
+            PermanentFaultKind::Ring => Some(Shape::Ring),
+            PermanentFaultKind::Chain => Some(Shape::Chain),
+            PermanentFaultKind::LoneLink => Some(Shape::LoneLink),
+            PermanentFaultKind::InboundPartition
+            | PermanentFaultKind::OutboundPartition
+            | PermanentFaultKind::StalledDisk
+            | PermanentFaultKind::BrokenDisk => None,
+        }
+    }
 }
 
 /// Whether the clock keeps true time. It is then not written.

@@ -1,5 +1,6 @@
 //! Faults: when they begin, which nodes they affect, and how they end.
 
+use super::topology::PermanentTopology;
 use super::{Cluster, Control};
 use crate::outcome::TraceEvent;
 use crate::plan::faults::{
@@ -209,9 +210,20 @@ impl<S: Server> Cluster<S> {
             PermanentFaultKind::BrokenDisk => {
                 self.fail_syncs(node, SyncErrors { drops: true, once: false });
             }
+            PermanentFaultKind::Bridge
+            | PermanentFaultKind::Ring
+            | PermanentFaultKind::Chain
+            | PermanentFaultKind::LoneLink => {}
         }
         self.add_clock_rate(node, fault.drift);
-        self.permanently_faulty = Some(node);
+        match fault.kind.shape() {
+            Some(shape) => {
+                let topology = PermanentTopology { shape, center: node, nodes: self.world.plan().nodes };
+                topology.blocked().for_each(|(from, to)| self.block_link(from, to));
+                self.topology = Some(topology);
+            }
+            None => self.permanently_faulty = Some(node),
+        }
         self.world.trace(0, || TraceEvent::PermanentFault { node, kind: fault.kind });
     }
 

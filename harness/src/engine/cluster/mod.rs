@@ -4,6 +4,7 @@
 //! madsim: ending an incarnation and starting one. [`Cluster::advance`] says when they are due.
 
 mod bookkeeping;
+mod topology;
 mod targets;
 mod faults;
 mod operations;
@@ -30,6 +31,7 @@ use phases::Phase;
 use situations::SituationRecorder;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use topology::PermanentTopology;
 
 /// The most events that may be queued at once, at some hundred bytes each.
 const MAX_QUEUED_EVENTS: usize = 1 << 20;
@@ -77,6 +79,8 @@ pub struct Cluster<S: Server> {
     leader_found_at: Time,
     /// The server with a permanent fault.
     permanently_faulty: Option<Node>,
+    /// Which links work for good, if not all do.
+    topology: Option<PermanentTopology>,
     /// Whether a leader was crashed in the healed phase: beside a permanent fault, the others must survive
     /// that, too.
     leader_crashed: bool,
@@ -121,6 +125,7 @@ impl<S: Server> Cluster<S> {
             fault_phase_only: options.fault_phase_only,
             leader_found_at: 0,
             permanently_faulty: None,
+            topology: None,
             leader_crashed: false,
             phase_entered: (0, 0),
             samples: BookkeepingSamples::default(),

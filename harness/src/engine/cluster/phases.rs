@@ -5,6 +5,7 @@
 //! claim of a server about its configuration reduces it.
 
 use super::Cluster;
+use super::topology::PermanentTopology;
 use crate::outcome::{
     Actor, Condition, Evidence, EvidenceKind, Failure, FailureCause, LIVENESS, Lag, Progress, TraceEvent,
 };
@@ -125,7 +126,8 @@ impl<S: Server> Cluster<S> {
     fn record_healed_when_due(&mut self) {
         let due = self.world.plan().fault_phase.0.saturating_add(self.largest_timeout());
         let network = &self.world.plan().network;
-        let works = (network.loss, network.reordering) == (Probability(0), Probability(0));
+        let works =
+            (network.loss, network.reordering) == (Probability(0), Probability(0)) && self.topology.is_none();
         if self.world.now() < due || !works || !S::SUPPORTS.sent_entries {
             return;
         }
@@ -183,7 +185,8 @@ impl<S: Server> Cluster<S> {
             }
             Phase::Load => self.end_load(),
             Phase::Read => {
-                let is_next = self.permanently_faulty.is_some() && !self.leader_crashed;
+                let is_faulty = self.permanently_faulty.is_some() || self.topology.is_some();
+                let is_next = is_faulty && !self.leader_crashed;
                 match self.participating_leader().filter(|_| is_next) {
                     Some(leader) => {
                         self.leader_crashed = true;
@@ -216,7 +219,12 @@ impl<S: Server> Cluster<S> {
         match self.find_unanswered() {
             Some((cause, evidence)) => self.fail_liveness(cause, evidence),
             None if self.has_load() => self.begin_load(),
-            None if self.is_protected() && self.can_progress() && self.has_operations() => {
+            // Commands would be asked for servers that the leader does not reach.
+            None if self.topology.is_none()
+                && self.is_protected()
+                && self.can_progress()
+                && self.has_operations() =>
+            {
                 self.enter_phase(Phase::Operation, 0);
             }
             None => {
@@ -341,7 +349,8 @@ impl<S: Server> Cluster<S> {
     /// (thesis 4.2.3). Never for a server with a permanent fault.
     fn record_quiet(&mut self) -> Vec<Node> {
         let network = &self.world.plan().network;
-        let hears_leader = (network.loss, network.tail) == (Probability(0), Probability(0));
+        let hears_leader =
+            (network.loss, network.tail) == (Probability(0), Probability(0)) && self.topology.is_none();
         if !self.is_protected() || !hears_leader || !self.can_progress() {
             return Vec::new();
         }
@@ -442,7 +451,25 @@ impl<S: Server> Cluster<S> {
 
     /// Whether a server without a permanent fault runs here and can take part.
     pub(super) fn is_healthy(&self, node: Node) -> bool {
+        self.runs_without_fault(node) && self.topology.is_none_or(|topology| self.is_in_core(topology, node))
+    }
+
+    fn runs_without_fault(&self, node: Node) -> bool {
         self.permanently_faulty != Some(node) && self.world.node_state(node).is_participating()
+    }
+
+    /// Whether a server is in the expected core.
+    fn is_in_core(&self, topology: PermanentTopology, node: Node) -> bool {
+        let bits = |has: &dyn Fn(Node) -> bool| {
+            (1..=topology.nodes).filter(|node| has(*node)).fold(0, |bits, node| bits | 1 << node)
+        };
+        let possible = self.world.possible_configurations();
+        let core = topology.core(bits(&|node| self.runs_without_fault(node)), |counted| {
+            possible.all_have_quorum(|member| {
+                counted & 1 << member.node != 0 && self.world.member(member.node) == member
+            })
+        });
+        core & 1 << node != 0
     }
 
     /// The healthy servers.
@@ -450,15 +477,26 @@ impl<S: Server> Cluster<S> {
         (1..=self.world.plan().nodes).filter(|node| self.is_healthy(*node))
     }
 
-    /// The healthy leader of the highest term.
+    /// The leader of the highest term that is healthy, or that a topology leaves a majority.
     pub(super) fn participating_leader(&self) -> Option<Node> {
         let leads = |node: &Node| self.world.leading_term(*node);
-        self.participants().filter(|node| leads(node).is_some()).max_by_key(leads)
+        let may_lead = |node: &Node| self.is_healthy(*node) || self.reaches_its_majority(*node);
+        (1..=self.world.plan().nodes).filter(|node| leads(node).is_some() && may_lead(node)).max_by_key(leads)
+    }
+
+    /// Whether a server outside the core reaches a majority of the configuration that it has in force: where others may be
+    /// in force, too, the core lacks servers that do work.
+    fn reaches_its_majority(&self, node: Node) -> bool {
+        let Some(topology) = self.topology.filter(|_| self.runs_without_fault(node)) else { return false };
+        let in_force = self.world.server_state(node).and_then(ServerState::configuration);
+        let reaches = |member| topology.connects(node, member) && self.runs_without_fault(member);
+        in_force.is_some_and(|in_force| in_force.is_quorum(reaches))
     }
 
     /// Healthy members: servers in every configuration that may be in force, or in one of them and in the
     /// configuration that `of` claims. So a claim only adds to what is required. It does not say which disk of a server it
-    /// means: where an earlier one may be the member, it adds nothing.
+    /// means: where an earlier one may be the member, it adds nothing. Of a topology that does not heal, only those that
+    /// `of` reaches.
     fn group_members(&self, of: Node) -> impl Iterator<Item = Node> {
         let possible = self.world.possible_configurations();
         let claimed = self.world.server_state(of).and_then(ServerState::configuration);
@@ -466,7 +504,8 @@ impl<S: Server> Cluster<S> {
             (0..disk_generation)
                 .any(|disk_generation| possible.any_contains(Member { node, disk_generation }))
         };
-        self.participants().filter(move |node| {
+        let reaches = move |node| self.topology.is_none_or(|topology| topology.connects(of, node));
+        self.participants().filter(move |node| reaches(*node)).filter(move |node| {
             let member = self.world.member(*node);
             possible.all_contain(member)
                 || possible.any_contains(member)

@@ -25,7 +25,7 @@ impl Shape {
         [Shape::Bridge, Shape::Ring, Shape::Chain, Shape::Star, Shape::LoneLink];
 
     /// Whether the servers at these places, counted from the center, reach each other; of so many.
-    pub(super) const fn connects(self, from: u64, to: u64, nodes: u64) -> bool {
+    pub(crate) const fn connects(self, from: u64, to: u64, nodes: u64) -> bool {
         let (near, far) = if from < to { (from, to) } else { (to, from) };
         match self {
             _ if near == far => true,

@@ -13,6 +13,10 @@ const fn permanent_kind(kind: PermanentFaultKind) -> &'static str {
         PermanentFaultKind::OutboundPartition => "outbound-partition",
         PermanentFaultKind::StalledDisk => "stalled-disk",
         PermanentFaultKind::BrokenDisk => "broken-disk",
+        PermanentFaultKind::Bridge => "bridge",
+        PermanentFaultKind::Ring => "ring",
+        PermanentFaultKind::Chain => "chain",
+        PermanentFaultKind::LoneLink => "lone-link",
     }
 }
 
