@@ -1,5 +1,7 @@
 //! Topologies that do not heal: liveness is required of their expected core, and of nothing else.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads what its servers print")]
+
 mod common;
 
 use common::plan_without_faults;

@@ -5,7 +5,6 @@
 //! claim of a server about its configuration reduces it.
 
 use super::Cluster;
-use super::topology::PermanentTopology;
 use crate::outcome::{
     Actor, Condition, Evidence, EvidenceKind, Failure, FailureCause, LIVENESS, Lag, Progress, TraceEvent,
 };
@@ -454,22 +453,8 @@ impl<S: Server> Cluster<S> {
         self.runs_without_fault(node) && self.topology.is_none_or(|topology| self.is_in_core(topology, node))
     }
 
-    fn runs_without_fault(&self, node: Node) -> bool {
+    pub(super) fn runs_without_fault(&self, node: Node) -> bool {
         self.permanently_faulty != Some(node) && self.world.node_state(node).is_participating()
-    }
-
-    /// Whether a server is in the expected core.
-    fn is_in_core(&self, topology: PermanentTopology, node: Node) -> bool {
-        let bits = |has: &dyn Fn(Node) -> bool| {
-            (1..=topology.nodes).filter(|node| has(*node)).fold(0, |bits, node| bits | 1 << node)
-        };
-        let possible = self.world.possible_configurations();
-        let core = topology.core(bits(&|node| self.runs_without_fault(node)), |counted| {
-            possible.all_have_quorum(|member| {
-                counted & 1 << member.node != 0 && self.world.member(member.node) == member
-            })
-        });
-        core & 1 << node != 0
     }
 
     /// The healthy servers.
@@ -482,15 +467,6 @@ impl<S: Server> Cluster<S> {
         let leads = |node: &Node| self.world.leading_term(*node);
         let may_lead = |node: &Node| self.is_healthy(*node) || self.reaches_its_majority(*node);
         (1..=self.world.plan().nodes).filter(|node| leads(node).is_some() && may_lead(node)).max_by_key(leads)
-    }
-
-    /// Whether a server outside the core reaches a majority of the configuration that it has in force: where others may be
-    /// in force, too, the core lacks servers that do work.
-    fn reaches_its_majority(&self, node: Node) -> bool {
-        let Some(topology) = self.topology.filter(|_| self.runs_without_fault(node)) else { return false };
-        let in_force = self.world.server_state(node).and_then(ServerState::configuration);
-        let reaches = |member| topology.connects(node, member) && self.runs_without_fault(member);
-        in_force.is_some_and(|in_force| in_force.is_quorum(reaches))
     }
 
     /// Healthy members: servers in every configuration that may be in force, or in one of them and in the

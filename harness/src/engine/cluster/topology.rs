@@ -14,8 +14,10 @@
 //! reaches must have what it has. *Sources*: Alfatafta et al., OSDI 2020 (partial partitions); Ng et al., EuroSys 2023, which
 //! shows where Raft cannot progress without these conditions.
 
+use super::Cluster;
 use crate::plan::faults::Shape;
-use invariants::Node;
+use crate::server::Server;
+use invariants::{Node, ServerState};
 
 /// Which links work in the healed phase.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +57,31 @@ impl PermanentTopology {
             }
             core = next;
         }
+    }
+}
+
+impl<S: Server> Cluster<S> {
+    /// Whether a server is in the expected core.
+    pub(super) fn is_in_core(&self, topology: PermanentTopology, node: Node) -> bool {
+        let bits = |has: &dyn Fn(Node) -> bool| {
+            (1..=topology.nodes).filter(|node| has(*node)).fold(0, |bits, node| bits | 1 << node)
+        };
+        let possible = self.world.possible_configurations();
+        let core = topology.core(bits(&|node| self.runs_without_fault(node)), |counted| {
+            possible.all_have_quorum(|member| {
+                counted & 1 << member.node != 0 && self.world.member(member.node) == member
+            })
+        });
+        core & 1 << node != 0
+    }
+
+    /// Whether a server outside the core reaches a majority of the configuration that it has in force: where others may be
+    /// in force, too, the core lacks servers that do work.
+    pub(super) fn reaches_its_majority(&self, node: Node) -> bool {
+        let Some(topology) = self.topology.filter(|_| self.runs_without_fault(node)) else { return false };
+        let in_force = self.world.server_state(node).and_then(ServerState::configuration);
+        let reaches = |member| topology.connects(node, member) && self.runs_without_fault(member);
+        in_force.is_some_and(|in_force| in_force.is_quorum(reaches))
     }
 }
 
