@@ -10,7 +10,7 @@ use harness::outcome::{
     Failure, FailureCause, LIVENESS, LOAD_CARRIED, LOAD_LEFT_OUT, MissedLoad, Options, Outcome, Verdict,
 };
 use harness::plan::{Plan, Probability, SimDuration, Supports};
-use harness::server::{Arrival, Catalogue, Host, LocalTime, Server};
+use harness::server::{Arrival, Catalogue, Damaged, Host, LocalTime, Server};
 use harness::systems::raft_core::RaftServer;
 use harness::systems::run::run_with;
 use harness::workload::{ClientResponse, Reply, Request};
@@ -54,9 +54,9 @@ impl<T: Treatment> Server for Treats<T> {
     const CATALOGUES: &'static [Catalogue] = RaftServer::CATALOGUES;
     const SUPPORTS: Supports = T::SUPPORTS;
 
-    fn boot(host: &mut Host<'_, Message>) -> Treats<T> {
+    fn boot(host: &mut Host<'_, Message>) -> Result<Treats<T>, Damaged> {
         let (queue, treatment) = (VecDeque::new(), PhantomData);
-        Treats { raft: RaftServer::boot(host), writes: 0, queue, next: 0, treatment }
+        Ok(Treats { raft: RaftServer::boot(host)?, writes: 0, queue, next: 0, treatment })
     }
 
     fn step(&mut self, host: &mut Host<'_, Message>, arrival: Arrival<Message>) {
