@@ -112,7 +112,7 @@ fn the_feature_that_causes_a_case_is_left_out() {
     fs::copy(format!("{cases}/{case}"), sandbox.path().join(case)).unwrap();
     let bug = "--bug lease-from-ack-arrival";
 
-    let line = format!("sweep --seeds 30 {bug} --no-shrink --out night --avoid {case}");
+    let line = format!("sweep --seeds 20 {bug} --no-shrink --out night --avoid {case}");
     let output = sandbox.run(&format!("{line} --json"));
     let message = String::from_utf8(output.stderr.clone()).unwrap();
     assert!(
@@ -124,13 +124,13 @@ fn the_feature_that_causes_a_case_is_left_out() {
     assert_eq!(report["left_out"], serde_json::json!(["drifting-leases"]));
     // Its plans are those of the option that names the feature.
     let named = sandbox
-        .run(&format!("sweep --seeds 30 {bug} --no-shrink --leave-out drifting-leases --out named --json"));
+        .run(&format!("sweep --seeds 20 {bug} --no-shrink --leave-out drifting-leases --out named --json"));
     assert_eq!(object(&named)["digest"], report["digest"]);
     // The ledger knows it.
-    let message = sandbox.run(&format!("sweep --seeds 30 {bug} --out night --resume"));
+    let message = sandbox.run(&format!("sweep --seeds 20 {bug} --out night --resume"));
     let message = String::from_utf8(message.stderr).unwrap();
     assert!(
-        message.contains("plans without drifting-leases, and this command about seeds 0..30"),
+        message.contains("plans without drifting-leases, and this command about seeds 0..20"),
         "{message}"
     );
     assert_eq!(sandbox.run(&format!("{line} --resume")).status.code(), Some(0));

@@ -290,8 +290,8 @@ mod tests {
     #[cfg(feature = "bugs")]
     fn an_easy_bug_has_a_rate_and_a_hard_one_runs_to_the_end() {
         let easy = bug("no-truncate-on-conflict");
-        // The entries are sent once more: nothing within a few seeds shows that.
-        let hard = bug("stale-conflict-rewinds");
+        // The power must fail twice at the right moments.
+        let hard = bug("torn-tail-resurrected");
         let results = results(&[(easy, 0), (easy, 1), (hard, 0)], &SETTINGS);
         let [first, second, uncaught] = &results[..] else { panic!("{results:?}") };
         assert_eq!((first.seeds, second.seeds, uncaught.seeds), (20, 20, 30));
@@ -306,7 +306,7 @@ mod tests {
     fn bugs_that_share_runs_have_the_results_of_bugs_alone() {
         let names = [
             "no-truncate-on-conflict",
-            "stale-conflict-rewinds",
+            "torn-tail-resurrected",
             "joint-commit-one-side",
             "leader-local-read",
         ];
