@@ -195,10 +195,11 @@ impl Server {
         self.node.record_fact(ServerFact::Acknowledged { term: fold(leader), index });
     }
 
-    /// Executes a client's request. Gives up when the client does: openraft leaves a request of a leader without a
-    /// majority open for ever.
+    /// Executes a client's request. Gives up after the longest election timeout: openraft leaves a request of a leader
+    /// without a majority open for ever. Not when the client asks again: it still takes the response to its first attempt.
     async fn respond(&self, request: &Request) -> ClientResponse {
-        let limit = Duration::from_nanos(self.node.plan().clients.timeout.0);
+        let raft = &self.node.plan().raft;
+        let limit = Duration::from_nanos(raft.election_timeout.0 + raft.election_timeout_spread.0);
         match request.read_operation() {
             // A read has no effect, so it can be rejected at any time.
             Some(operation) => self
