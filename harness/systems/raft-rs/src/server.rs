@@ -12,7 +12,7 @@ use harness::server::{
     Arrival, Bookkeeping, Catalogue, Damaged, LocalTime, OperatorCommand, OperatorResponse, Server, Setting,
 };
 use harness::workload::{ClientResponse, Request};
-use invariants::{ConfirmedBy, Contract, LogId, Node, ServerFact, TakesEffect};
+use invariants::{ConfirmedBy, Contract, LogId, Node, RejectionReason, ServerFact, TakesEffect};
 use raft::eraftpb::{ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState};
 use raft::eraftpb::{Entry, EntryType, Message, MessageType};
 use raft::{CAMPAIGN_TRANSFER, Config, Raft, RawNode, ReadOnlyOption, Ready, SnapshotStatus, StateRole};
@@ -127,8 +127,8 @@ impl Server for RaftRsServer {
             }
             Arrival::Operator { request, command } => {
                 let number = self.requests.add(host.now(), Requester::Operator(request));
-                if let Err(reason) = self.operate(host, request, number, command) {
-                    self.requests.respond(host, number, &OperatorResponse::rejected(reason));
+                if let Err(rejection) = self.operate(host, request, number, command) {
+                    self.requests.respond(host, number, &rejection);
                 }
             }
             Arrival::Message { message, .. } if self.saved.is_some() => self.receive(host, message.0),
@@ -267,16 +267,17 @@ impl RaftRsServer {
         request: u64,
         number: u64,
         command: OperatorCommand,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), OperatorResponse> {
         if !self.stated.leads() {
-            return Err("not the leader");
+            let (reason, text) = (RejectionReason::NotLeader, "not the leader".to_owned());
+            return Err(OperatorResponse::Rejected { reason, text });
         }
         let mut change = ConfChangeV2::default();
         match command {
             OperatorCommand::Transfer(to) => {
                 self.raw.transfer_leader(to);
                 if self.raw.raft.lead_transferee != Some(to) {
-                    return Err("the target cannot lead");
+                    return Err(OperatorResponse::rejected("the target cannot lead"));
                 }
                 self.requests.take(number);
                 self.transfer.begin(host, request, to);
@@ -299,11 +300,11 @@ impl RaftRsServer {
             OperatorCommand::Leave => {}
         }
         let token = self.requests.token(number).to_vec();
-        self.raw.propose_conf_change(token, change).map_err(|_| "dropped")?;
+        self.raw.propose_conf_change(token, change).map_err(|_| OperatorResponse::rejected("dropped"))?;
         // It puts an empty entry in place of a change that it refuses.
         let last = self.raw.raft.raft_log.unstable_entries().last();
         let accepted = last.is_some_and(|entry| entry.get_entry_type() == EntryType::EntryConfChangeV2);
-        if accepted { Ok(()) } else { Err("refused") }
+        if accepted { Ok(()) } else { Err(OperatorResponse::rejected("refused")) }
     }
 
     fn end_sync(&mut self, host: &mut Host<'_>, token: u64, succeeded: bool) {
