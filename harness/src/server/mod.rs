@@ -49,7 +49,7 @@ pub trait Server: Sized + Send + 'static {
     ///
     /// # Errors
     ///
-    /// What it promised is damaged. Nothing arrives at this incarnation then, as after [`Host::fail_stop`].
+    /// What it promised is damaged. Nothing arrives at this incarnation then, and liveness is not required of it.
     fn boot(host: &mut Host<'_, Self::Message>) -> Result<Self, Damaged>;
     /// Handles one arrival.
     fn step(&mut self, host: &mut Host<'_, Self::Message>, arrival: Arrival<Self::Message>);
