@@ -8,7 +8,8 @@ use common::{Hello, SimpleServer, fault, plan_without_faults};
 use harness::outcome::{LIVENESS, Options, Recording, RunRecord, Verdict};
 use harness::plan::faults::PowerLoss;
 use harness::plan::{Plan, SimDuration, Supports, Target};
-use harness::server::{Arrival, Damaged, Host, LocalTime, Server};
+use harness::server::{Arrival, Bookkeeping, Damaged, Host, LocalTime, Server};
+use harness::systems::raft_core::RaftServer;
 use harness::systems::run::run_with;
 use invariants::{Digest, DiskFact, Fact, LogId, ServerFact};
 
@@ -140,4 +141,50 @@ fn servers_that_do_not_state_their_progress_need_not_converge() {
     let plan = plan_without_faults(3, SimDuration::millis(500));
     let record = record::<SimpleServer>(&plan);
     assert_ne!(violated(&record), Some(LIVENESS), "{:?}", record.outcome.verdict);
+}
+
+/// A server of the built-in system with a table that gets an entry at each of its first steps, and no more than `MOST`.
+struct WithTable<const MOST: u64> {
+    raft: RaftServer,
+    entries: u64,
+}
+
+impl<const MOST: u64> Server for WithTable<MOST> {
+    type Message = <RaftServer as Server>::Message;
+
+    fn boot(host: &mut Host<'_, Self::Message>) -> Result<Self, Damaged> {
+        Ok(WithTable { raft: RaftServer::boot(host)?, entries: 0 })
+    }
+
+    fn step(&mut self, host: &mut Host<'_, Self::Message>, arrival: Arrival<Self::Message>) {
+        self.entries = MOST.min(self.entries + 1);
+        self.raft.step(host, arrival);
+    }
+
+    fn deadline(&self) -> Option<LocalTime> {
+        self.raft.deadline()
+    }
+
+    fn bookkeeping(&self) -> Option<Bookkeeping> {
+        let size = self.entries;
+        self.raft.bookkeeping().map(|kept| Bookkeeping { size, ..kept })
+    }
+
+    fn is_heartbeat(message: &Self::Message) -> bool {
+        RaftServer::is_heartbeat(message)
+    }
+}
+
+#[test]
+fn a_table_may_be_kept_and_must_not_grow_while_nothing_happens() {
+    let plan = plan_without_faults(3, SimDuration::millis(500));
+    assert_eq!(violated(&record::<WithTable<{ u64::MAX }>>(&plan)), Some("bookkeeping"));
+    let record = record::<WithTable<9>>(&plan);
+    assert_eq!(violated(&record), None);
+    let sizes = |observed: &invariants::Observed| match observed.fact {
+        Fact::SizeKept { before, after } => Some([before, after]),
+        _ => None,
+    };
+    let stated: Vec<_> = record.facts.iter().filter_map(sizes).collect();
+    assert!(!stated.is_empty() && stated.iter().all(|sizes| *sizes == [9, 9]), "{stated:?}");
 }

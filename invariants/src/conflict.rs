@@ -137,6 +137,8 @@ evidence! {
              {size}";
         KeptForGood = "kept-for-good" { node: Node, kept: Leftover, count: u64 }
             "n{node} keeps {count} {kept}, although nothing has happened for long";
+        GrowsForNothing = "grows-for-nothing" { node: Node, before: u64, after: u64 }
+            "what n{node} keeps has grown from {before} to {after}, although nothing has happened";
         TracksOthers = "tracks-others" {
             node: Node, term: Term, followers: NodeList, configuration: Configuration,
         }

@@ -105,6 +105,7 @@ fn fact() -> impl Strategy<Value = Fact> {
         (number(), number(), number(), prop::collection::vec(number(), 0..4)).prop_map(
             |(requests, promises, parts, followers)| Fact::Kept { requests, promises, parts, followers }
         ),
+        (number(), number()).prop_map(|(before, after)| Fact::SizeKept { before, after }),
         (number(), number(), number(), number(), number()).prop_map(
             |(term, follower, entries, first, identity)| Fact::EntriesSent {
                 first,

@@ -56,6 +56,7 @@ fn stream(nodes: Node) -> Vec<Observed> {
         record(node, Fact::CommandRejected { reason: RejectionReason::NotLeader, servers: vec![node] });
         record(node, Fact::Healed);
         record(node, Fact::Kept { requests: 0, promises: 0, parts: 0, followers: vec![] });
+        record(node, Fact::SizeKept { before: node, after: node });
         record(node, Fact::EntriesSent { term: node, follower: 1, entries: 1, first: 1, identity: 0 });
         record(node, Fact::Counts { term: node, follower: node, identity: node, match_index: 0 });
         record(node, Fact::ReadConfirmed { read, term: 0, index: 0, by: ConfirmedBy::Lease });
@@ -200,6 +201,7 @@ fn a_huge_number_allocates_no_memory() {
             Fact::CommandRejected { reason: RejectionReason::NotCaughtUp, servers: vec![number] },
             Fact::Healed,
             Fact::Kept { requests: 0, promises: 0, parts: 0, followers: vec![number] },
+            Fact::SizeKept { before: number, after: number },
             Fact::EntriesSent {
                 term: number,
                 follower: number,

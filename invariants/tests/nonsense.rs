@@ -25,7 +25,7 @@ fn session_use(x: u64, y: u64, z: u64) -> Option<SessionUse> {
 }
 
 fn fact() -> impl Strategy<Value = Fact> {
-    (0..44u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
+    (0..47u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
         let request = RequestId { session: y, sequence: z };
         let last = LogId { index: x, term: y };
         let configuration = Box::new(Configuration {
@@ -103,6 +103,7 @@ fn fact() -> impl Strategy<Value = Fact> {
             37 => Fact::Redirected { leader: x },
             38 => Fact::Healed,
             41 => Fact::Kept { requests: x / 2, promises: 0, parts: 0, followers: vec![y, z] },
+            45 => Fact::SizeKept { before: x, after: y },
             39 => Fact::EntriesSent { term: x, follower: y, entries: z, first: x, identity: y },
             40 => Fact::ChunkSent { term: x, follower: y, last, bytes: z, size: x },
             42 => {

@@ -2,7 +2,8 @@
 
 use crate::workspace::VARIABLE;
 use serde::Deserialize;
-use std::io::Read;
+use std::fs;
+use std::io::{ErrorKind, Read};
 use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -86,6 +87,11 @@ fn sweep_part(
         None => command.env_remove(VARIABLE),
     };
     let failed = |error: std::io::Error| format!("{}: {error}", program.display());
+    // A sweep that was ended by force leaves a ledger, which no other sweep replaces.
+    match fs::remove_dir_all(out) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(failed)?;
     let mut stdout = child.stdout.take().ok_or("the sweep has no output")?;
     let reader = std::thread::Builder::new().spawn(move || {
@@ -107,8 +113,10 @@ fn sweep_part(
         intervals += 1;
     };
     let text = reader.join().map_err(|_| "reading the report failed")?.map_err(failed)?;
-    if !matches!(status.code(), Some(0 | 1)) {
-        return Ok(Outcome::Ended(status.to_string()));
+    match status.code() {
+        Some(0 | 1) => {}
+        Some(2) => return Err("the sweep was refused".to_owned()),
+        _ => return Ok(Outcome::Ended(status.to_string())),
     }
     let report: Report = serde_json::from_slice(&text).map_err(|error| format!("no report: {error}"))?;
     let first = report.failures.into_iter().min_by_key(|failure| failure.seed);

@@ -104,6 +104,9 @@ pub struct Bookkeeping {
     pub parts: u64,
     /// If it leads: the servers to which it sends its log. Otherwise empty.
     pub followers: Vec<Node>,
+    /// The size of everything else that must not grow while nothing happens, in any unit: windows, tables, caches. It is
+    /// compared with itself only.
+    pub size: u64,
 }
 
 /// What arrives at a server.

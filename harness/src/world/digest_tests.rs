@@ -97,6 +97,7 @@ fn facts_keep_their_numbers_and_fields_in_the_digest() {
         ),
         (Fact::ClockChanged { jump: 37, rate: 38 }, vec![37, 38]),
         (Fact::LeasePromised { length: 39 }, vec![39]),
+        (Fact::SizeKept { before: 40, after: 41 }, vec![40, 41]),
     ];
     let node = 5;
     for (number, (fact, fields)) in (1..).zip(facts) {

@@ -489,6 +489,14 @@ facts! {
             /// How far it advances in a million nanoseconds of true time.
             rate: u64,
         };
+        /// Claim, passed on by the world: the size of everything else that this server keeps, in a unit of its own, while
+        /// nothing happened. Stated at the end of that time.
+        48 "size kept" SizeKept {
+            /// The least size in the first quarter of that time.
+            before: u64,
+            /// The least size in the last quarter.
+            after: u64,
+        };
     }
 
     /// What a client states.

@@ -223,6 +223,9 @@ impl Properties {
             Fact::Kept { requests, promises, parts, ref followers } => {
                 check!(self.bookkeeping, check_kept, context, [requests, promises, parts], followers);
             }
+            Fact::SizeKept { before, after } => {
+                check!(self.bookkeeping, check_size, context, before, after);
+            }
             Fact::Healed => check!(self.repair_ends, record_healed, context),
             Fact::EntriesSent { term, follower, entries, first, identity } => {
                 check!(self.leader_counts, check_sent, context, term, (follower, identity), first);

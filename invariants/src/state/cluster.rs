@@ -235,6 +235,7 @@ impl ClusterState {
             | Fact::CommandRejected { .. }
             | Fact::Healed
             | Fact::Kept { .. }
+            | Fact::SizeKept { .. }
             | Fact::EntriesSent { .. }
             | Fact::ChunkSent { .. }
             | Fact::ChangeRequested { .. }

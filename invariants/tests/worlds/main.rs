@@ -117,7 +117,8 @@ violations! {
         a_server_keeps_a_part_of_a_snapshot
         a_leader_tracks_a_server_that_is_removed
         a_leader_tracks_a_server_twice
-        a_leader_does_not_track_a_learner;
+        a_leader_does_not_track_a_learner
+        what_a_server_keeps_grows;
     rejections:
         a_leader_says_that_it_does_not_lead
         a_leader_says_that_a_committed_change_is_pending

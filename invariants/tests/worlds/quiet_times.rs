@@ -53,6 +53,21 @@ pub(crate) fn a_leader_does_not_track_a_learner() -> Violation {
     cluster.violates(PROPERTY)
 }
 
+pub(crate) fn what_a_server_keeps_grows() -> Violation {
+    let mut cluster = Cluster::with_committed(3, 1);
+    cluster.record(3, Fact::SizeKept { before: 7, after: 8 });
+    cluster.violates(PROPERTY)
+}
+
+/// A table that stays, and a cache that shrinks.
+#[test]
+fn what_does_not_grow_may_be_kept() {
+    let mut cluster = Cluster::with_committed(3, 1);
+    cluster.record(2, Fact::SizeKept { before: 7, after: 7 });
+    cluster.record(3, Fact::SizeKept { before: 7, after: 0 });
+    cluster.passes(PROPERTY);
+}
+
 #[test]
 fn a_leader_tracks_its_members_in_any_order() {
     let mut cluster = Cluster::with_committed(3, 1);

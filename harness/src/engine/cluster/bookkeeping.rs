@@ -1,7 +1,8 @@
 //! What servers keep while nothing happens: sampled several times in the quiet time at the end of a run.
 //!
 //! A write of a snapshot may be in flight at one moment, and a heartbeat's answer may wait for it. So each count is the least
-//! of all samples: what is kept in all of them is kept for good.
+//! of all samples: what is kept in all of them is kept for good. A size is compared with itself: its least in the first quarter of
+//! the samples with its least in the last.
 
 use super::Cluster;
 use crate::server::{Bookkeeping, Server};
@@ -9,6 +10,8 @@ use invariants::{Node, Time, WorldFact};
 
 /// How often the quiet time is sampled.
 const SAMPLES: u64 = 8;
+/// How many of them are a quarter.
+const QUARTER: u64 = SAMPLES / 4;
 
 /// The samples of all servers.
 #[derive(Default)]
@@ -16,10 +19,38 @@ pub(super) struct BookkeepingSamples {
     /// When to sample next, and at what interval.
     next: Time,
     interval: u64,
-    /// The servers that are sampled, each with the least that it has kept.
-    kept: Vec<(Node, Option<Bookkeeping>)>,
+    /// The servers that are sampled.
+    kept: Vec<(Node, Samples)>,
     /// How many samples were taken.
     count: u64,
+}
+
+/// The samples of one server.
+#[derive(Default)]
+struct Samples {
+    /// The least that it has kept.
+    least: Option<Bookkeeping>,
+    /// The least size in the first quarter, and in the last.
+    sizes: [Option<u64>; 2],
+}
+
+impl Samples {
+    /// Adds the sample of this number, from 1.
+    fn add(&mut self, number: u64, now: Bookkeeping) {
+        let [before, after] = &mut self.sizes;
+        let quarter = match number {
+            ..=QUARTER => Some(before),
+            number if number > SAMPLES - QUARTER => Some(after),
+            _ => None,
+        };
+        if let Some(least) = quarter {
+            *least = Some(least.map_or(now.size, |size| size.min(now.size)));
+        }
+        self.least = Some(match self.least.take() {
+            Some(before) => before.least(now),
+            None => now,
+        });
+    }
 }
 
 impl<S: Server> Cluster<S> {
@@ -27,7 +58,7 @@ impl<S: Server> Cluster<S> {
     pub(super) fn begin_samples(&mut self, quiet: Vec<Node>, lasts: u64) {
         let interval = lasts / (SAMPLES + 1);
         let next = self.world.now().saturating_add(interval);
-        let kept = quiet.into_iter().map(|node| (node, None)).collect();
+        let kept = quiet.into_iter().map(|node| (node, Samples::default())).collect();
         self.samples = BookkeepingSamples { next, interval, kept, count: 0 };
     }
 
@@ -38,13 +69,11 @@ impl<S: Server> Cluster<S> {
         }
         self.samples.next = self.world.now().saturating_add(self.samples.interval);
         self.samples.count += 1;
-        for (node, least) in &mut self.samples.kept {
+        let number = self.samples.count;
+        for (node, samples) in &mut self.samples.kept {
             let Some(Ok(server)) = &self.servers[*node as usize - 1] else { continue };
             let Some(now) = server.bookkeeping() else { continue };
-            *least = Some(match least.take() {
-                Some(before) => before.least(now),
-                None => now,
-            });
+            samples.add(number, now);
         }
     }
 
@@ -54,21 +83,28 @@ impl<S: Server> Cluster<S> {
         if count < SAMPLES / 2 {
             return;
         }
-        for (node, kept) in kept {
-            let Some(Bookkeeping { requests, promises, parts, followers }) = kept else { continue };
+        for (node, Samples { least, sizes }) in kept {
+            let Some(Bookkeeping { requests, promises, parts, followers, size: _ }) = least else { continue };
             self.world.record_fact(node, WorldFact::Kept { requests, promises, parts, followers });
+            // A server that keeps nothing besides, or does not say, needs no fact.
+            if let [Some(before), Some(after)] = sizes
+                && before.max(after) > 0
+            {
+                self.world.record_fact(node, WorldFact::SizeKept { before, after });
+            }
         }
     }
 }
 
 impl Bookkeeping {
-    /// The least of each count, and the newest followers.
+    /// The least of each count, and the newest of what is compared otherwise.
     fn least(self, newer: Bookkeeping) -> Bookkeeping {
         Bookkeeping {
             requests: self.requests.min(newer.requests),
             promises: self.promises.min(newer.promises),
             parts: self.parts.min(newer.parts),
             followers: newer.followers,
+            size: newer.size,
         }
     }
 }
@@ -79,8 +115,17 @@ mod tests {
 
     #[test]
     fn what_is_kept_at_some_moments_only_is_not_kept() {
-        let at = |requests, promises, followers| Bookkeeping { requests, promises, parts: 2, followers };
+        let at =
+            |requests, promises, followers| Bookkeeping { requests, promises, parts: 2, followers, size: 0 };
         let kept = at(0, 3, vec![1]).least(at(4, 1, vec![2]));
         assert_eq!(kept, at(0, 1, vec![2]));
+    }
+    #[test]
+    fn a_size_is_the_least_of_its_quarter() {
+        let mut samples = Samples::default();
+        for (number, size) in (1..).zip([5, 3, 0, 0, 0, 9, 8, 7]) {
+            samples.add(number, Bookkeeping { size, ..Bookkeeping::default() });
+        }
+        assert_eq!(samples.sizes, [Some(3), Some(7)]);
     }
 }

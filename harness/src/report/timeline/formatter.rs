@@ -328,6 +328,7 @@ impl TimelineFormatter<'_> {
             Fact::Kept { requests, promises, parts, .. } => {
                 format!("keeps {requests} requests, {promises} promises and {parts} incomplete snapshots")
             }
+            Fact::SizeKept { before, after } => format!("keeps {before}, and later {after}, besides"),
             Fact::EntriesSent { follower, entries, first: 0, .. } => {
                 format!("sends {entries} entries to n{follower}")
             }

@@ -15,7 +15,7 @@ use crate::plan::{self, Trigger};
 use crate::server::{Arrival, Bookkeeping, Catalogue, Damaged, Host, LocalTime, OperatorCommand, Server};
 use bytes::Bytes;
 use invariants::{ConfirmedBy, Contract, LogId, ServerFact};
-use raft_core::status::RoleStatus;
+use raft_core::status::{FollowerStatus, ProgressStatus, RoleStatus};
 use raft_core::{
     Bug, Checkpoint, ConfChange, ConfChangeOp, Config, DirectoryId, Effect, Entry, Envelope, ForwardRequest,
     Index, Input, Message, NodeId, Payload, Raft, ReadConfirmation, ReadKey, Recovered, ReplicaKey, SaveId,
@@ -151,8 +151,10 @@ impl Server for RaftServer {
             promises: status.held_promises as u64,
             parts: u64::from(status.receiving.is_some()),
             followers: Vec::new(),
+            size: 0,
         };
         if let RoleStatus::Leader(leader) = status.role {
+            kept.size = leader.uncommitted_bytes + leader.followers.iter().map(in_flight).sum::<u64>();
             let transfers = usize::from(leader.transfer.is_some());
             kept.requests += (leader.proposals + leader.reads + transfers) as u64;
             kept.followers = leader.followers.iter().map(|follower| follower.replica.id.0).collect();
@@ -164,6 +166,14 @@ impl Server for RaftServer {
 
     fn is_heartbeat(envelope: &Envelope) -> bool {
         matches!(&envelope.message, Message::AppendEntries { entries, .. } if entries.is_empty())
+    }
+}
+
+/// What a leader takes to be on its way to a follower, in bytes; a message has one at least.
+fn in_flight(follower: &FollowerStatus) -> u64 {
+    match follower.state {
+        ProgressStatus::Replicate { messages, bytes } => messages as u64 + bytes,
+        ProgressStatus::Probe { .. } | ProgressStatus::Snapshot { .. } => 0,
     }
 }
 

@@ -155,7 +155,13 @@ impl Server for RaftRsServer {
 
     fn bookkeeping(&self) -> Option<Bookkeeping> {
         let followers = followers(&self.raw.raft).into_iter().map(|(follower, ..)| follower).collect();
-        Some(Bookkeeping { requests: self.requests.len(), promises: self.held.len(), parts: 0, followers })
+        Some(Bookkeeping {
+            requests: self.requests.len(),
+            promises: self.held.len(),
+            parts: 0,
+            followers,
+            size: 0,
+        })
     }
 
     fn is_heartbeat(message: &RaftMessage) -> bool {
