@@ -14,8 +14,9 @@ use syn::{
 pub(crate) struct Mutation {
     /// The file, from the folder of the package.
     pub(crate) file: String,
-    /// The line of the token; the first is 1.
+    /// The line of the token, and its place in it; the first is 1.
     pub(crate) line: usize,
+    pub(crate) column: usize,
     /// The bytes of the expression or statement that gets a switch.
     pub(crate) whole: Range<usize>,
     /// The bytes that are replaced: a part of `whole`.
@@ -32,7 +33,7 @@ impl fmt::Display for Mutation {
     #[expect(clippy::disallowed_methods, reason = "puts a statement of several lines into one")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let old: Vec<&str> = self.old.split_ascii_whitespace().collect();
-        write!(f, "{}:{} `{}` -> `{}`", self.file, self.line, old.join(" "), self.new)
+        write!(f, "{}:{}:{} `{}` -> `{}`", self.file, self.line, self.column, old.join(" "), self.new)
     }
 }
 
@@ -63,9 +64,19 @@ fn is_conditional(attributes: &[Attribute]) -> bool {
 
 impl Finder<'_> {
     fn push(&mut self, whole: Span, token: Span, new: &str, is_statement: bool) {
-        let (whole, line, token) = (whole.byte_range(), token.start().line, token.byte_range());
+        let (start, whole, token) = (token.start(), whole.byte_range(), token.byte_range());
+        let (line, column) = (start.line, start.column + 1);
         let (file, old) = (self.file.to_owned(), self.text[token.clone()].to_owned());
-        self.found.push(Mutation { file, line, whole, token, old, new: new.to_owned(), is_statement });
+        self.found.push(Mutation {
+            file,
+            line,
+            column,
+            whole,
+            token,
+            old,
+            new: new.to_owned(),
+            is_statement,
+        });
     }
 
     fn replace(&mut self, whole: Span, token: Span, new: &str) {
@@ -280,18 +291,18 @@ mod tests {
         assert_eq!(
             described(text),
             [
-                "a.rs:2 `g(1);` -> ``",
-                "a.rs:2 `1` -> `0`",
-                "a.rs:2 `1` -> `2`",
-                "a.rs:3 `*b += a.min(3);` -> ``",
-                "a.rs:3 `+=` -> `-=`",
-                "a.rs:3 `+=` -> `=`",
-                "a.rs:3 `min` -> `max`",
-                "a.rs:3 `3` -> `2`",
-                "a.rs:4 `&&` -> `||`",
-                "a.rs:4 `!` -> ``",
-                "a.rs:4 `<` -> `<=`",
-                "a.rs:4 `<` -> `>`",
+                "a.rs:2:5 `g(1);` -> ``",
+                "a.rs:2:7 `1` -> `0`",
+                "a.rs:2:7 `1` -> `2`",
+                "a.rs:3:5 `*b += a.min(3);` -> ``",
+                "a.rs:3:8 `+=` -> `-=`",
+                "a.rs:3:8 `+=` -> `=`",
+                "a.rs:3:13 `min` -> `max`",
+                "a.rs:3:17 `3` -> `2`",
+                "a.rs:4:15 `&&` -> `||`",
+                "a.rs:4:5 `!` -> ``",
+                "a.rs:4:9 `<` -> `<=`",
+                "a.rs:4:9 `<` -> `>`",
             ]
         );
     }
@@ -313,7 +324,7 @@ mod tests {
         // A chain that binds a name must stay a chain.
         assert_eq!(
             described("fn f() { if let A(b) = c && d < e {} }"),
-            ["a.rs:1 `<` -> `<=`", "a.rs:1 `<` -> `>`"]
+            ["a.rs:1:31 `<` -> `<=`", "a.rs:1:31 `<` -> `>`"]
         );
     }
 
