@@ -609,5 +609,11 @@ bugs! {
             first: "liveness",
             consequence: "one message per round trip: under load the group carries a fraction of what it is made for",
         }
+        MinorityKeepsLead {
+            id: "L12", name: "minority-keeps-lead", at: "change.rs, thesis 6.2",
+            breaks: "A leader stays as long as any follower answers it, whatever the majority does",
+            first: "liveness",
+            consequence: "that follower votes for no other server: a majority that needs its vote has no leader",
+        }
     }
 }

@@ -5,6 +5,7 @@ use crate::ids::{Index, RequestId, Timestamp};
 use crate::io::Effect;
 use crate::log::Payload;
 use crate::membership::ConfChange;
+use crate::progress::Progress;
 use crate::raft::Raft;
 use crate::response::{Rejection, Response};
 use crate::role::Role;
@@ -127,13 +128,14 @@ impl Raft {
             leader.quorum_due = now.after(timeout);
         }
         let Role::Leader(leader) = &self.role else { return true };
+        let answers = |progress: &Progress| progress.last_contact.after(timeout) > now;
         let has_contact = |node| {
             let mut followers = leader.progress.iter();
-            node == id
-                || followers
-                    .any(|progress| progress.replica.id == node && progress.last_contact.after(timeout) > now)
+            node == id || followers.any(|progress| progress.replica.id == node && answers(progress))
         };
-        self.configuration().is_quorum(has_contact) || self.bug(Bug::NoCheckQuorum)
+        self.configuration().is_quorum(has_contact)
+            || (leader.progress.iter().any(answers) && self.bug(Bug::MinorityKeepsLead))
+            || self.bug(Bug::NoCheckQuorum)
     }
 
     /// When to check the contact with a majority.

@@ -174,7 +174,7 @@ impl fmt::Display for TraceEvent {
             }
             TraceEvent::FaultEnds { end, .. } => write!(f, "a fault is over: {end}"),
             TraceEvent::HealedPhaseBegins => f.write_str("all faults end: the healed phase begins"),
-            TraceEvent::PermanentFault { node, kind } => write!(f, "permanent fault of n{node}: {kind:?}"),
+            TraceEvent::PermanentFault { node, kind } => write!(f, "permanent fault of n{node}: {kind}"),
             TraceEvent::LeaderCrash => f.write_str("crashes once more"),
             TraceEvent::OperatorCommand(command) => write!(f, "the operator submits {command}"),
             TraceEvent::OperatorResponse(response) => write!(f, "responds to the operator: {response}"),

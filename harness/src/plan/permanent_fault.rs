@@ -3,6 +3,7 @@
 use super::Target;
 use super::faults::Shape;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A fault that does not end with the fault phase. Where it is one of a server, liveness is not required of this server,
 /// but of the others: they must elect a leader among themselves. This needs check-quorum, without which an unreachable
@@ -45,7 +46,34 @@ pub enum PermanentFaultKind {
     LoneLink,
 }
 
+impl fmt::Display for PermanentFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}, which does not heal", self.kind, self.node)
+    }
+}
+
+impl fmt::Display for PermanentFaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 impl PermanentFaultKind {
+    /// The name, as in a plan.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            PermanentFaultKind::InboundPartition => "inbound-partition",
+            PermanentFaultKind::OutboundPartition => "outbound-partition",
+            PermanentFaultKind::StalledDisk => "stalled-disk",
+            PermanentFaultKind::BrokenDisk => "broken-disk",
+            PermanentFaultKind::Bridge => "bridge",
+            PermanentFaultKind::Ring => "ring",
+            PermanentFaultKind::Chain => "chain",
+            PermanentFaultKind::LoneLink => "lone-link",
+        }
+    }
+
     /// Which links work, if it is a topology.
     #[must_use]
     pub const fn shape(self) -> Option<Shape> {

@@ -229,9 +229,12 @@ fn add_plan(page: &mut Page, plan: &Plan) {
         page.paragraph(&format!("  {fault}"));
     }
     match plan.faults.len().saturating_sub(FAULTS) {
-        0 if plan.faults.is_empty() => page.paragraph("  no faults"),
+        0 if plan.faults.is_empty() && plan.permanent_fault.is_none() => page.paragraph("  no faults"),
         0 => {}
         more => page.paragraph(&format!("  and {}", pluralize(more as u64, "more fault", "more faults"))),
+    }
+    if let Some(fault) = plan.permanent_fault {
+        page.paragraph(&format!("  in the healed phase: {fault}"));
     }
 }
 

@@ -87,7 +87,7 @@ fn configure(bug: Bug, config: &mut Config) {
         Bug::TimerResetOnDeniedVote | Bug::HigherTermResetsTimer if config.id == NodeId(3) => {
             (config.election_timeout, config.election_timeout_spread) = (150 * MS, 0);
         }
-        Bug::NoCheckQuorum => config.check_quorum = true,
+        Bug::NoCheckQuorum | Bug::MinorityKeepsLead => config.check_quorum = true,
         Bug::PrevoteTermDeadlock | Bug::VoteClearedByPreVote | Bug::StalePrevoteAfterWin => {
             config.pre_vote = true;
         }
@@ -1002,6 +1002,22 @@ fn case_for(bug: Bug) -> BugCase {
             },
             violated: &["liveness"],
         },
+        Bug::MinorityKeepsLead => {
+            BugCase {
+                initial_voters: 4,
+                servers: 4,
+                schedule: |t| {
+                    t.describe("n1 leads and reaches n2 only. The others could elect one of them, with the vote of n2.");
+                    t.elect(1);
+                    t.cut_link(1, 3);
+                    t.cut_link(1, 4);
+                    run_for(t, 5_000);
+                    let elected = (2..=4).any(|id| t.raft(id).is_leader());
+                    t.require_progress(elected, "three of four reach each other and have no leader");
+                },
+                violated: &["liveness"],
+            }
+        }
         Bug::PrevoteTermDeadlock => BugCase {
             initial_voters: 3,
             servers: 3,

@@ -3,22 +3,8 @@
 use super::source::Source;
 use super::{Band, LaneId};
 use crate::outcome::TraceEvent;
-use crate::plan::{FaultKind, PermanentFaultKind, Target};
+use crate::plan::{FaultKind, PermanentFault, Target};
 use crate::report::timeline::DescribedEvent;
-
-/// The name of a permanent fault in a plan.
-const fn permanent_kind(kind: PermanentFaultKind) -> &'static str {
-    match kind {
-        PermanentFaultKind::InboundPartition => "inbound-partition",
-        PermanentFaultKind::OutboundPartition => "outbound-partition",
-        PermanentFaultKind::StalledDisk => "stalled-disk",
-        PermanentFaultKind::BrokenDisk => "broken-disk",
-        PermanentFaultKind::Bridge => "bridge",
-        PermanentFaultKind::Ring => "ring",
-        PermanentFaultKind::Chain => "chain",
-        PermanentFaultKind::LoneLink => "lone-link",
-    }
-}
 
 /// A fault as the plan describes it, with the servers that a role such as `leader` meant.
 fn describe(kind: &FaultKind, lanes: &[LaneId]) -> String {
@@ -65,8 +51,8 @@ pub(super) fn bands(source: &Source<'_>) -> Vec<Band> {
             }
             TraceEvent::PermanentFault { node, kind } => bands.push(Band {
                 number: 0,
-                kind: permanent_kind(*kind),
-                text: format!("{} n{node}, which does not heal", permanent_kind(*kind)),
+                kind: kind.name(),
+                text: PermanentFault { node: Target::Node(*node), kind: *kind, drift: 0 }.to_string(),
                 lanes: vec![LaneId::Server(*node)],
                 from: line.at,
                 to: to.max(line.at),
