@@ -16,6 +16,8 @@ const INTERVAL: Duration = Duration::from_millis(20);
 const MOST_INTERVALS: u64 = 90_000;
 /// The memory that a sweep may take, in KiB: a mistake can make a server collect messages without end.
 const MOST_MEMORY: u64 = 8 << 20;
+/// A mistake can let every run hang, and each is waited for.
+const HANG_AFTER: &str = "2s";
 /// Mistakes that any run shows are caught by the first seeds.
 const FIRST_SEEDS: u64 = 40;
 
@@ -80,7 +82,7 @@ fn sweep_part(
     // The shell limits the memory of what it becomes.
     let mut command = Command::new("sh");
     command.args(["-c", &format!("ulimit -v {MOST_MEMORY}; exec \"$@\""), "sh"]);
-    command.arg(program).args(["sweep", "--json", "--no-shrink", "--seeds"]);
+    command.arg(program).args(["sweep", "--json", "--no-shrink", "--hang-after", HANG_AFTER, "--seeds"]);
     command.arg(format!("{}..{}", seeds.start, seeds.end)).arg("--out").arg(out);
     match number {
         Some(number) => command.env(VARIABLE, number.to_string()),

@@ -16,7 +16,7 @@ use crate::report::{self, SweepProgress, SweepReport};
 use crate::sweep::corpus;
 use crate::sweep::ledger::Ledger;
 use crate::sweep::{self, Seeds, Summary, SweepRun, SweepSettings};
-use crate::systems::SystemInfo;
+use crate::systems::{CASES_DIR, SystemInfo};
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -137,7 +137,18 @@ pub(super) fn sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> Co
         .iter()
         .for_each(|line| print_message(&format!("not minimal, continue with: {line}")));
     write_errors.iter().for_each(|line| print_message(&format!("not written: {line}")));
+    if !summary.failures.is_empty() && arguments.known.is_none() && lacks_cases(&system) {
+        print_message(&format!(
+            "there is no folder {} here, so that no failure counts as a known defect; `--known DIR` names one",
+            system.cases
+        ));
+    }
     Ok(code)
+}
+
+/// Whether a system that names a folder for its cases was started in a place where there is none.
+fn lacks_cases(system: &SystemInfo) -> bool {
+    system.cases != CASES_DIR && !Path::new(system.cases).is_dir()
 }
 
 /// What was done once during a sweep.

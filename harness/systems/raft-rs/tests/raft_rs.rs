@@ -53,3 +53,19 @@ fn each_lie_of_the_host_is_caught_within_200_seeds() {
         assert!(!is_lie || caught.is_some(), "{} is not caught", bug.name);
     }
 }
+
+/// Its cases lie in the repository, and a sweep may be started anywhere.
+#[test]
+fn a_sweep_without_the_cases_says_that_it_knows_no_defect() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("elsewhere");
+    std::fs::create_dir_all(&folder).unwrap();
+    let sweep = |known: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_harness-raft-rs"));
+        command.current_dir(&folder).args(["sweep", "--seeds", "0..20", "--no-shrink", "--json"]).args(known);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "none of these seeds fails");
+        String::from_utf8(output.stderr).unwrap().contains("so that no failure counts as a known defect")
+    };
+    assert!(sweep(&[]));
+    assert!(!sweep(&["--known", "."]));
+}
