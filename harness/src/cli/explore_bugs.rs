@@ -8,7 +8,7 @@ use super::explore::{check_system, explored, read_list};
 use super::signals::{self, STOP_REQUESTED};
 use super::{CommandResult, arguments, print, print_json, print_message};
 use crate::explore::list::ListedScope;
-use crate::explore::{Ended, Explored, Scope};
+use crate::explore::{Ended, Found, Scope};
 use crate::outcome::COMMIT;
 use crate::report::with_thousands;
 use crate::systems::SystemInfo;
@@ -20,13 +20,20 @@ use std::sync::atomic::Ordering;
 /// What the scopes show of one bug.
 struct Finding {
     bug: Bug,
-    /// The scope that violates a property, with what was found.
-    shown: Option<(Scope, Explored)>,
+    shown: Option<Shown>,
     /// The scopes before it that are complete, and those that are not.
     complete: Vec<Scope>,
     cut: Vec<Scope>,
     /// Of all scopes.
     seconds: f64,
+}
+
+/// The scope that violates a property.
+struct Shown {
+    scope: Scope,
+    property: String,
+    steps: usize,
+    states: usize,
 }
 
 pub(super) fn explore_bugs(
@@ -64,8 +71,10 @@ fn find(bug: Bug, scopes: &[ListedScope], arguments: &arguments::ExploreArgs) ->
         match explored.ended {
             Ended::Complete => finding.complete.push(listed.scope),
             Ended::Incomplete { .. } => finding.cut.push(listed.scope),
-            Ended::Violation(_) => {
-                finding.shown = Some((listed.scope, explored));
+            Ended::Violation(found) => {
+                let Found { property, trace, .. } = *found;
+                let (scope, steps, states) = (listed.scope, trace.len(), explored.states);
+                finding.shown = Some(Shown { scope, property, steps, states });
                 break;
             }
         }
@@ -79,15 +88,12 @@ fn find(bug: Bug, scopes: &[ListedScope], arguments: &arguments::ExploreArgs) ->
 fn line(finding: &Finding) -> String {
     let info = finding.bug.info();
     let about = match &finding.shown {
-        Some((scope, Explored { ended: Ended::Violation(found), states, .. })) => {
-            let (steps, states) = (found.trace.len(), with_thousands(*states as u64));
-            format!(
-                "{:<24} {steps:>2} steps {states:>9} states {:>6.1} s: {scope}",
-                found.property, finding.seconds
-            )
+        Some(Shown { scope, property, steps, states }) => {
+            let (states, seconds) = (with_thousands(*states as u64), finding.seconds);
+            format!("{property:<24} {steps:>2} steps {states:>9} states {seconds:>6.1} s: {scope}")
         }
-        _ if finding.cut.is_empty() => format!("exhausted, {:.1} s", finding.seconds),
-        _ => {
+        None if finding.cut.is_empty() => format!("exhausted, {:.1} s", finding.seconds),
+        None => {
             let cut: Vec<String> = finding.cut.iter().map(Scope::to_string).collect();
             format!("cut, {:.1} s: {}", finding.seconds, cut.join("; "))
         }
@@ -109,15 +115,9 @@ fn as_text(findings: &[Finding], scopes: usize) -> String {
 
 fn as_json(finding: &Finding) -> Value {
     let result = match &finding.shown {
-        Some((scope, explored)) => {
-            let Ended::Violation(found) = &explored.ended else {
-                unreachable!("only a violation shows a bug")
-            };
-            json!({
-                "result": "shown", "scope": scope, "property": found.property, "steps": found.trace.len(),
-                "states": explored.states,
-            })
-        }
+        Some(Shown { scope, property, steps, states }) => json!({
+            "result": "shown", "scope": scope, "property": property, "steps": steps, "states": states,
+        }),
         None if finding.cut.is_empty() => json!({"result": "exhausted"}),
         None => json!({"result": "cut"}),
     };

@@ -18,8 +18,12 @@
 //! late rejection makes the leader send again. `Healed` is to be stated when what was in flight or held has arrived, because
 //! each late rejection is answered by a round.
 //!
-//! *Blind spots*: messages without entries; entries are counted, not their bytes; a leader that changes its snapshot each
-//! time before the transfer ends. Not checked where links lose or reorder messages.
+//! Entries are counted and not their bytes, because a message carries whole entries: who sends all of them three times sends
+//! three times their bytes. A fact about the size of each entry would cost more than it shows.
+//!
+//! *Blind spots*: messages without entries; a leader that sends one large entry again and again while many small ones are
+//! missing; a leader that changes its snapshot each time before the transfer ends. Not checked where links lose or reorder
+//! messages.
 
 use crate::check_context::{CheckContext, CheckResult};
 use crate::conflict::Conflict;
