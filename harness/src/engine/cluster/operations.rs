@@ -10,6 +10,9 @@
 //! server that leads by then. Within the bounds of the plan for a leader and a write, the target has led, or the change is
 //! in force and each request for it is answered; then all members agree again.
 //!
+//! Where a voter has a fault for good, a server takes the place of another one in a joint phase, if the plan has a server
+//! for it, and the operator asks for a transfer to the faulty voter at the same time. That transfer fails, and must not hold the change up (bug `autoleave-during-transfer`).
+//!
 //! *Blind spots*: plans without pre-vote and check-quorum, since a removed server may then depose leaders for ever (thesis
 //! 4.2.3); what is asked for during faults; why a command was rejected, which `rejection-reasons` judges.
 
@@ -69,8 +72,13 @@ impl<S: Server> Cluster<S> {
             && let Some(leader) = self.participating_leader()
         {
             let command = command.clone();
+            let is_held_up = self.operations.requests.is_empty() && has_joint_phase(&command);
             self.operations.ask_at = now.saturating_add(self.largest_timeout());
-            self.ask(leader, command);
+            let request = self.ask(leader, command);
+            self.operations.requests.push(request);
+            if let Some(voter) = self.faulty_voter(leader).filter(|_| is_held_up && S::SUPPORTS.transfer) {
+                self.ask(leader, OperatorCommand::Transfer(voter));
+            }
         }
         false
     }
@@ -87,11 +95,16 @@ impl<S: Server> Cluster<S> {
         }
     }
 
-    fn ask(&mut self, leader: Node, command: OperatorCommand) {
+    fn ask(&mut self, leader: Node, command: OperatorCommand) -> u64 {
         self.world.begin_event(EventKind::Operator, leader, 0);
         self.world.trace(leader, || TraceEvent::OperatorCommand(format!("{command:?}")));
-        let request = self.submit(leader, command);
-        self.operations.requests.push(request);
+        self.submit(leader, command)
+    }
+
+    /// A voter that has a fault for good, and is not this leader.
+    fn faulty_voter(&self, leader: Node) -> Option<Node> {
+        let group = self.world.server_state(leader).and_then(ServerState::configuration)?;
+        self.permanently_faulty.filter(|faulty| *faulty != leader && group.voters.contains(faulty))
     }
 
     /// A rejected command is asked for again after a heartbeat.
@@ -194,8 +207,20 @@ impl<S: Server> Cluster<S> {
                 vec![joins(*new), change(&[MembershipOp::Voter(*new), MembershipOp::Remove(old)])]
             }));
         }
+        // Only the end of a joint phase can be held up by a transfer that fails.
+        let can_be_held_up = |commands: &Vec<OperatorCommand>| commands.iter().any(has_joint_phase);
+        if self.permanently_faulty.is_some_and(|faulty| group.voters.contains(&faulty))
+            && choices.iter().any(can_be_held_up)
+        {
+            choices.retain(can_be_held_up);
+        }
         choices
     }
+}
+
+/// Whether a change has a joint phase, because it changes two voters.
+fn has_joint_phase(command: &OperatorCommand) -> bool {
+    matches!(command, OperatorCommand::Change { steps, .. } if steps.len() > 1)
 }
 
 impl MembershipOp {
