@@ -46,6 +46,7 @@ impl Server for CarefulPrimary {
                 let (response, written) = self.primary.execute(operation);
                 if let Some(content) = written {
                     host.disk().append("log", |end| end.extend(record(operation.key, content)));
+                    host.disk().sync_directory();
                 }
                 let response = match operation.action.is_read() {
                     true => ClientResponse::Read { applied: 0, response },

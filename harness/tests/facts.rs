@@ -74,6 +74,7 @@ wraps_simple_server!(SaysWhatItSaved, Supports { sessions: false, ..Supports::AL
     let term = host.disk().read("term").len() as u64;
     host.record_fact(started(term));
     host.disk().append("term", |bytes| bytes.push(1));
+    host.disk().sync_directory();
     host.disk().attach(DiskFact::Saved { term: term + 1, vote: None, after: None });
 });
 

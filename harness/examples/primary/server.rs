@@ -89,7 +89,11 @@ impl Server for Primary {
                     RequestBody::Operation(operation) => {
                         let (response, written) = self.execute(operation);
                         if let Some(content) = written {
-                            host.disk().append("log", |end| end.extend(record(operation.key, content)));
+                            let disk = host.disk();
+                            if disk.append("log", |end| end.extend(record(operation.key, content))) == 0 {
+                                // The file is new, and the sync of a file does not make its name durable.
+                                disk.sync_directory();
+                            }
                             host.sync(0);
                         }
                         // The mistake: the response to a write must wait for `Arrival::Synced`.

@@ -83,6 +83,12 @@ raft_core::bugs! {
             first: "monotonic-term",
             consequence: "a server that crashes between the two has no log: it forgets votes and acknowledged entries",
         }
+        NewLogDirectoryNotSynced {
+            id: "Z26b", name: "new-log-directory-not-synced", at: "durable_log.rs",
+            breaks: "The log file is created and synced, and its directory is not",
+            first: "persist-before-reply",
+            consequence: "a power loss takes the file with all that is synced in it: votes and acknowledged entries are lost",
+        }
     }
 }
 

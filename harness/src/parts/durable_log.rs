@@ -255,6 +255,7 @@ impl DurableLog {
         let Save { term, vote, after, entries, note } = save;
         let vote = vote.filter(|_| !tells(host, HostLie::ForgetsVote));
         let cut = truncates.then_some(after);
+        let creates_file = self.wal.end() == 0 && !host.disk().contains(FILE);
         // One record holds term and vote: with an older term the vote would be another promise.
         let before = std::mem::replace(&mut self.recorded_term, term);
         if vote.is_some() && before < term && asks(host, LogBug::VoteInTwoWrites) {
@@ -265,6 +266,11 @@ impl DurableLog {
         let content = entries.clone().map(|(term, kind, bytes)| (term, kind, Content::Entry(bytes)));
         let note = (!note.is_empty()).then_some((0, NOTE, Content::Note(note)));
         self.wal.append(disk, term, vote, cut, content.chain(note));
+        // Until the directory is synced, a power loss takes the file with all that is synced in it.
+        if creates_file && !asks(host, LogBug::NewLogDirectoryNotSynced) {
+            host.disk().sync_directory();
+        }
+        let disk = host.disk();
         disk.attach(DiskFact::Saved { term, vote, after: cut });
         for (index, (term, kind, bytes)) in (after + 1..).zip(entries) {
             disk.attach(DiskFact::SavedEntry { index, term, entry: entry_digest(kind, bytes.as_ref()) });

@@ -15,7 +15,8 @@
 //!
 //! **Rewriting.** A snapshot replaces the beginning of the log atomically: a new file [`NEW_FILE`] is written
 //! beside the log and synced, then renamed over the log, then synced again. Only then is it durable; before
-//! that, nothing is appended. A loss of power at any point leaves the old log or the new one, never a mix. A
+//! that, nothing is appended. Each sync after a file was created, renamed or removed covers the directory, too: the sync
+//! of a file does not make its name durable. A loss of power at any point leaves the old log or the new one, never a mix. A
 //! new file that was never renamed is removed when the log is opened.
 //!
 //! The new file has an id of its own and begins with its **head**, a record with the number [`HEAD_NUMBER`]:
@@ -199,6 +200,8 @@ impl Wal {
         if disk.contains(NEW_FILE) {
             disk.remove(NEW_FILE);
         }
+        // An earlier incarnation may have ended between a change of names and its sync.
+        disk.sync_directory();
         let file = Bytes::copy_from_slice(disk.read(FILE));
         let mut recovered = RecoveredLog::default();
         let mut file_id = None;
@@ -243,8 +246,9 @@ impl Wal {
     }
 
     /// Appends one record: truncates the log after `after`, if given, then adds `entries`: term, kind,
-    /// content. Returns the end of the record: it is durable once [`Wal::durable`] reaches that. Panics
-    /// unless [`Wal::can_append`], or if `after` is out of range.
+    /// content. Returns the end of the record: it is durable once [`Wal::durable`] reaches that. The first
+    /// record creates the file: after it the caller calls [`Disk::sync_directory`] before the sync. Panics unless [`Wal::can_append`], or
+    /// if `after` is out of range.
     pub fn append<B: AsRef<[u8]>>(
         &mut self,
         disk: &mut Disk,
@@ -322,6 +326,7 @@ impl Wal {
             new.end = file.len() as u64;
         });
         assert_eq!(start, 0, "the new file must be empty");
+        disk.sync_directory();
         assert!(
             checkpoint.last.index <= new.last,
             "the snapshot ends at {}, beyond the end of the log at {}",
@@ -346,6 +351,7 @@ impl Wal {
         };
         let NewFile { file_id, end, compacted, last } = *new;
         disk.rename(NEW_FILE, FILE);
+        disk.sync_directory();
         (self.file_id, self.record_number, self.end, self.durable) = (file_id, 0, end, 0);
         (self.compacted, self.last) = (compacted, last);
         self.state = WalState::Switched;

@@ -238,6 +238,7 @@ fn recovery_cost() -> f64 {
         for _ in 0..ENTRIES / 4 {
             wal.append(disk, 1, Some(1), None, [(1, 1, &[7_u8; 24][..]); 4]);
         }
+        disk.sync_directory();
         let ticket = disk.begin_sync();
         disk.end_sync(ticket, |_| {});
         let start = Instant::now();

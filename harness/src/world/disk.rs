@@ -2,7 +2,9 @@
 //!
 //! A file is kept as the page cache shows it, beside the list of its writes that are not durable. A write
 //! appends to a file, truncates it, renames it or removes it. Writes are numbered across all files; a sync
-//! covers all numbers up to the newest at its start. Several syncs may be in flight and end in any order.
+//! covers the bytes of all numbers up to the newest at its start, and the names that were created, changed or removed
+//! before a call of [`Disk::sync_directory`] before its start. As POSIX says of `fsync`, the sync of a file does not make its
+//! name durable. Several syncs may be in flight and end in any order.
 //!
 //! A process crash changes nothing: the page cache survives. At a loss of power each write that is not
 //! durable survives or not, at random:
@@ -14,7 +16,7 @@
 //!   last sector;
 //! - name changes are journaled and therefore ordered: if one is lost, all later ones are lost, and the files
 //!   they replaced are back. Contents are not ordered with names: a name may survive while the bytes of its
-//!   file do not.
+//!   file do not. A name that is lost takes its bytes with it, synced or not.
 //!
 //! What is left after the loss is durable. The pending facts are dropped, since the server never learned that
 //! they held: recovery states what it finds.
@@ -25,8 +27,8 @@
 //!
 //! Synced bytes may go bad without a word: a bit, a lost write, a misdirected one, a sector (`Disk::damage_synced_bytes`).
 //!
-//! Not modelled: sectors that mix synced bytes with garbage at a loss of power; and a file whose creation is lost, except
-//! after a lost name change.
+//! Not modelled: sectors that mix synced bytes with garbage at a loss of power; and a file whose creation alone is lost after
+//! the directory was asked to sync and before that has ended: then the file is there, and may be empty.
 
 use crate::plan::faults::Damage;
 use crate::support::rng::RngStream;
@@ -129,6 +131,8 @@ enum WriteKind {
 #[derive(Clone, Debug)]
 struct UnsyncedNameChange {
     number: u64,
+    /// The first call of [`Disk::sync_directory`] after it: what covers that makes the change durable.
+    covered_by: Option<u64>,
     change: NameChange,
 }
 
@@ -138,7 +142,7 @@ enum NameChange {
     Renamed { from: FileName, to: FileName, replaced: Option<File> },
     /// The file was removed.
     Removed { name: FileName, file: File },
-    /// A file was created after another name change, on which its name may depend.
+    /// The file was created.
     Created { name: FileName },
 }
 
@@ -156,6 +160,8 @@ impl Disk {
     }
 
     /// Appends what `write` pushes to a file, as one write. Returns its offset.
+    ///
+    /// A file that is not there is created; its name is durable only after [`Disk::sync_directory`] and a sync.
     ///
     /// `write` gets the file's own buffer, so that nothing is copied. It must not change what is there.
     /// Panics if the buffer gets shorter.
@@ -254,7 +260,21 @@ impl Disk {
         self.push_name_change(NameChange::Removed { name, file });
     }
 
-    /// States a fact once everything that is written by now is durable. A server can lie about the bytes: the next
+    /// Asks for the names of all files to be synced: the next sync that begins makes durable that files were created,
+    /// renamed and removed up to now. Without it a loss of power may undo these changes whatever else was synced, as POSIX
+    /// says of `fsync`: a file that was created is then gone, with its synced bytes. Nothing that the server does to its disk by
+    /// this call alone can be seen, so that a crash in the middle of a step never separates it from the change before it.
+    pub fn sync_directory(&mut self) {
+        self.last_write += 1;
+        for change in self.name_changes.iter_mut().rev() {
+            if change.covered_by.is_some() {
+                break;
+            }
+            change.covered_by = Some(self.last_write);
+        }
+    }
+
+    /// States a fact once everything that is written by now is durable, with the names of the files. A server can lie about the bytes: the next
     /// `Started` is then held against what this states.
     pub fn attach(&mut self, fact: DiskFact) {
         self.pending_facts.push_back((self.last_write, fact));
@@ -324,11 +344,14 @@ impl Disk {
                 file.rot_limit = file.durable_prefix;
             }
         }
-        while self.name_changes.front().is_some_and(|change| change.number <= self.durable_write) {
+        let is_durable =
+            |change: &UnsyncedNameChange| change.covered_by.is_some_and(|by| by <= self.durable_write);
+        while self.name_changes.front().is_some_and(is_durable) {
             self.name_changes.pop_front();
         }
-        let covered =
-            self.first_dropped().map_or(self.durable_write, |dropped| self.durable_write.min(dropped - 1));
+        let unsynced_name = self.name_changes.front().map(|change| change.number);
+        let lacking = self.first_dropped().into_iter().chain(unsynced_name).min();
+        let covered = lacking.map_or(self.durable_write, |number| self.durable_write.min(number - 1));
         while self.pending_facts.front().is_some_and(|(number, _)| *number <= covered) {
             let (_, fact) = self.pending_facts.pop_front().expect("the queue is not empty");
             emit(fact);
@@ -356,7 +379,7 @@ impl Disk {
         }
     }
 
-    /// The oldest write that a failed sync has dropped: no fact after it holds.
+    /// The oldest write that a failed sync has dropped: no fact after it holds, as after a name that is not durable.
     fn first_dropped(&self) -> Option<u64> {
         // A file that was replaced or removed may come back.
         let former = self.name_changes.iter().filter_map(|change| match &change.change {
@@ -433,9 +456,7 @@ impl Disk {
 
     fn file_mut(&mut self, name: FileName) -> &mut File {
         let index = self.files.iter().position(|(other, _)| *other == name).unwrap_or_else(|| {
-            if !self.name_changes.is_empty() {
-                self.push_name_change(NameChange::Created { name });
-            }
+            self.push_name_change(NameChange::Created { name });
             self.files.push((name, File::default()));
             self.files.len() - 1
         });
@@ -449,14 +470,15 @@ impl Disk {
     }
 
     fn push_name_change(&mut self, change: NameChange) {
-        self.name_changes.push_back(UnsyncedNameChange { number: self.last_write, change });
+        self.name_changes.push_back(UnsyncedNameChange { number: self.last_write, covered_by: None, change });
     }
 
     /// Undoes the lost name changes, from the newest back.
     fn lose_name_changes(&mut self, survival: u32, rng: &mut RngStream) {
         let survives = |change: &&UnsyncedNameChange| {
-            // A creation is lost only together with an earlier change.
-            matches!(change.change, NameChange::Created { .. }) || rng.gen_ratio(survival, 4)
+            // Once the directory was asked to sync, a creation is lost only together with an earlier change.
+            let is_asked = change.covered_by.is_some();
+            is_asked && matches!(change.change, NameChange::Created { .. }) || rng.gen_ratio(survival, 4)
         };
         let survivors = self.name_changes.iter().take_while(survives).count();
         for UnsyncedNameChange { change, .. } in self.name_changes.split_off(survivors).into_iter().rev() {

@@ -111,7 +111,10 @@ impl Tasks for TaskTestServer {
 }
 
 fn append(node: &NodeHandle<Hello>, file: FileName, byte: u8) {
-    node.host(|host| host.disk().append(file, |end| end.push(byte)));
+    node.host(|host| {
+        host.disk().append(file, |end| end.push(byte));
+        host.disk().sync_directory();
+    });
 }
 
 fn run(plan: &Plan) -> RunRecord {

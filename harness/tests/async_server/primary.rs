@@ -64,7 +64,10 @@ impl Tasks for PrimaryTasks {
             };
             if let Some(new) = new {
                 registers.insert(operation.key, new);
-                node.host(|host| host.disk().append("log", |end| end.extend(record(operation.key, new))));
+                node.host(|host| {
+                    host.disk().append("log", |end| end.extend(record(operation.key, new)));
+                    host.disk().sync_directory();
+                });
             }
             let response = match operation.action {
                 Action::CompareAndSet { .. } if new.is_none() => Response::Mismatch(Some(current)),

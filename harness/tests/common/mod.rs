@@ -228,6 +228,7 @@ impl Server for SimpleServer {
 
     fn boot(host: &mut Host<'_, Hello>) -> Result<SimpleServer, Damaged> {
         host.disk().append("boots", |bytes| bytes.push(1));
+        host.disk().sync_directory();
         host.sync(0);
         let (node, nodes, now) = (host.node(), host.plan().nodes, host.now());
         let term = host.disk().read("boots").len() as u64;
@@ -257,6 +258,7 @@ impl Server for SimpleServer {
             Arrival::Request { client, request } => {
                 self.index += 1;
                 host.disk().append("log", |bytes| bytes.extend(request.id.sequence.to_le_bytes()));
+                host.disk().sync_directory();
                 self.open.insert(self.index, (client, request));
                 host.sync(self.index);
             }

@@ -35,6 +35,7 @@ impl Fixture {
         let mark = {
             let entries = [(3, 1, b"x"), (3, 1, b"y")];
             fixture.log.wal.append(fixture.world.disk(1), 3, Some(2), None, entries);
+            fixture.world.disk(1).sync_directory();
             fixture.log.wal.mark()
         };
         let ticket = fixture.world.disk(1).begin_sync();

@@ -182,6 +182,7 @@ impl Fixture {
         self.log.records.push((self.wal.end(), self.wal.durable()));
         let entries = save.entries.iter().map(|bytes| (save.term, (save.term % 3) as u8, bytes.as_slice()));
         let end = self.wal.append(&mut self.disk, save.term, save.vote, after, entries);
+        self.disk.sync_directory();
         assert_eq!(end, self.disk.read(FILE).len() as u64);
         self.log.states.push(state);
     }

@@ -3,7 +3,7 @@
 //! promises were lost.
 //!
 //! It stands in a file of its own, after a CRC32C. It is written at the first boot, so the sync at the
-//! beginning of each boot covers it: nothing is promised or logged before it is durable. A torn id was never
+//! beginning of each boot covers it, with its name: nothing is promised or logged before it is durable. A torn id was never
 //! used, and another is drawn; an invalid one beside a log with records is damage.
 
 use crate::parts::wal::{CHECKSUM_SEED, DamagedFile};
@@ -36,6 +36,7 @@ pub fn open(disk: &mut Disk, drawn: u64, has_log: bool) -> Result<u64, DamagedFi
         file.extend_from_slice(&crc32c::crc32c_append(CHECKSUM_SEED, &bytes).to_le_bytes());
         file.extend_from_slice(&bytes);
     });
+    disk.sync_directory();
     Ok(drawn)
 }
 

@@ -237,8 +237,9 @@ impl Store {
         if end < bytes.len() {
             node.host(|host| host.disk().truncate(JOURNAL, end as u64));
         }
-        // A failed sync may have dropped what this read.
+        // A failed sync may have dropped what this read, and the file may be new to the disk.
         node.host(|host| host.disk().write_again(JOURNAL, 0));
+        node.host(|host| host.disk().sync_directory());
         node.host(|host| state.record_start(host));
         let store =
             Store { node: node.clone(), bug: HostBug::of(node.plan()), state: Rc::new(RefCell::new(state)) };
@@ -298,11 +299,16 @@ impl Store {
         let body = serde_json::to_vec(&record).expect("a record must have a JSON form");
         let mut state = self.state.borrow_mut();
         self.node.host(|host| {
+            let is_first = !host.disk().contains(JOURNAL);
             host.disk().append(JOURNAL, |end| {
                 end.extend((body.len() as u32).to_le_bytes());
                 end.extend(crc32c::crc32c(&body).to_le_bytes());
                 end.extend(&body);
             });
+            // The first record creates the file: no sync of its bytes makes its name durable.
+            if is_first {
+                host.disk().sync_directory();
+            }
             state.record_change(host, &record);
         });
         state.apply(record);
