@@ -71,6 +71,8 @@ evidence! {
         StartedWithOtherLog = "started-with-other-log" { node: Node, base: LogId, last: LogId }
             "n{node} starts with a log {range} that differs from the one that was written",
             range = LogRange { base: *base, last: *last };
+        StartedWithOtherIdentity = "started-with-other-identity" { node: Node, former: u64, identity: u64 }
+            "n{node} starts with a log and the identity {identity:x}, although its disk had the identity {former:x}";
         CompactedBeyondSnapshot = "compacted-beyond-snapshot" { node: Node, last: LogId, base: LogId }
             "n{node} saves a snapshot up to {last} and only the entries after {base}";
         AckedTruncated = "acked-truncated" { node: Node, truncation: Truncation, term: Term, acked: Index }

@@ -26,6 +26,7 @@ pub mod follower_commit_safety;
 pub mod leader_counts;
 pub mod persist_before_reply;
 pub mod recovered_promises;
+pub mod as_written;
 pub mod acked_immutable;
 pub mod committed_immutable;
 pub mod state_machine_safety;
@@ -42,6 +43,7 @@ pub mod repair_ends;
 pub mod bookkeeping;
 
 pub use acked_immutable::AckedImmutable;
+pub use as_written::AsWritten;
 pub use bookkeeping::NothingKept;
 pub use committed_immutable::CommittedImmutable;
 pub use committed_on_quorum::CommittedOnQuorum;
@@ -71,7 +73,7 @@ pub use snapshot_consistency::SnapshotConsistency;
 pub use state_machine_safety::StateMachineSafety;
 
 use crate::check_context::{CheckContext, CheckResult};
-use crate::fact::Fact;
+use crate::fact::{Fact, LogId};
 
 /// Name and description of a property.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,14 +82,20 @@ pub struct Property {
     pub name: &'static str,
     /// What must hold, in one line.
     pub about: &'static str,
+    /// Whether it holds only while a quorum of disks forgets nothing.
+    pub rests_on_disks: bool,
 }
 
 /// Declares the struct of all properties and the lists that must name each of them.
 macro_rules! properties {
-    ($($field:ident: $property:ident,)+) => {
+    ($($field:ident: $property:ident, rests on disks: $rests_on_disks:literal,)+) => {
         /// All properties.
         pub const PROPERTIES: &[Property] =
-            &[$(Property { name: $property::NAME, about: $property::ABOUT },)+];
+            &[$(Property {
+                name: $property::NAME,
+                about: $property::ABOUT,
+                rests_on_disks: $rests_on_disks,
+            },)+];
 
         /// Every property; `None` if disabled.
         #[derive(Debug)]
@@ -106,41 +114,42 @@ macro_rules! properties {
 }
 
 properties! {
-    election_safety: ElectionSafety,
-    elected_by_quorum: ElectedByQuorum,
-    one_vote_per_term: OneVotePerTerm,
-    ordered_candidacies: OrderedCandidacies,
-    monotonic_term: MonotonicTerm,
-    log_matching: LogMatching,
-    leader_append_only: LeaderAppendOnly,
-    current_term_commit: CurrentTermCommit,
-    committed_on_quorum: CommittedOnQuorum,
-    follower_commit_safety: FollowerCommitSafety,
-    leader_completeness: LeaderCompleteness,
-    leader_counts: LeaderCounts,
-    persist_before_reply: PersistBeforeReply,
-    recovered_promises: RecoveredPromises,
-    acked_immutable: AckedImmutable,
-    committed_immutable: CommittedImmutable,
-    state_machine_safety: StateMachineSafety,
-    snapshot_consistency: SnapshotConsistency,
-    read_safety: ReadSafety,
-    confirmed_reads: ConfirmedReads,
-    exactly_once: ExactlyOnce,
-    membership_safety: MembershipSafety,
-    requested_membership: RequestedMembership,
-    no_disruption: NoDisruption,
-    leader_hints: LeaderHints,
-    rejection_reasons: RejectionReasons,
-    repair_ends: RepairEnds,
-    bookkeeping: NothingKept,
+    election_safety: ElectionSafety, rests on disks: true,
+    elected_by_quorum: ElectedByQuorum, rests on disks: true,
+    one_vote_per_term: OneVotePerTerm, rests on disks: true,
+    ordered_candidacies: OrderedCandidacies, rests on disks: false,
+    monotonic_term: MonotonicTerm, rests on disks: true,
+    log_matching: LogMatching, rests on disks: true,
+    leader_append_only: LeaderAppendOnly, rests on disks: false,
+    current_term_commit: CurrentTermCommit, rests on disks: true,
+    committed_on_quorum: CommittedOnQuorum, rests on disks: true,
+    follower_commit_safety: FollowerCommitSafety, rests on disks: true,
+    leader_completeness: LeaderCompleteness, rests on disks: true,
+    leader_counts: LeaderCounts, rests on disks: true,
+    persist_before_reply: PersistBeforeReply, rests on disks: true,
+    recovered_promises: RecoveredPromises, rests on disks: true,
+    as_written: AsWritten, rests on disks: false,
+    acked_immutable: AckedImmutable, rests on disks: true,
+    committed_immutable: CommittedImmutable, rests on disks: true,
+    state_machine_safety: StateMachineSafety, rests on disks: true,
+    snapshot_consistency: SnapshotConsistency, rests on disks: true,
+    read_safety: ReadSafety, rests on disks: true,
+    confirmed_reads: ConfirmedReads, rests on disks: true,
+    exactly_once: ExactlyOnce, rests on disks: true,
+    membership_safety: MembershipSafety, rests on disks: true,
+    requested_membership: RequestedMembership, rests on disks: true,
+    no_disruption: NoDisruption, rests on disks: true,
+    leader_hints: LeaderHints, rests on disks: false,
+    rejection_reasons: RejectionReasons, rests on disks: true,
+    repair_ends: RepairEnds, rests on disks: true,
+    bookkeeping: NothingKept, rests on disks: true,
 }
 
 /// Calls a property, unless it is disabled, and returns its violation.
 macro_rules! check {
-    ($property:expr, $method:ident, $($argument:expr),+) => {
+    ($property:expr, $method:ident, $($argument:expr),*) => {
         if let Some(property) = &mut $property {
-            property.$method($($argument),+)?;
+            property.$method($($argument),*)?;
         }
     };
 }
@@ -154,6 +163,7 @@ impl Properties {
                 check!(self.monotonic_term, check_start, context, term);
                 check!(self.log_matching, check_start, context, base, last, digest);
                 check!(self.recovered_promises, check_start, context, term, vote, base, last);
+                check!(self.as_written, check_start, context, base, last, digest);
             }
             Fact::TermChanged { term } => {
                 check!(self.monotonic_term, check_term_change, context, term);
@@ -163,6 +173,7 @@ impl Properties {
             Fact::Appended { index, term, entry } => {
                 check!(self.leader_append_only, check_append, context, index, term);
                 check!(self.log_matching, check_append, context, index, term, entry);
+                check!(self.as_written, record_append, context, LogId { index, term }, entry);
             }
             Fact::Truncated { after } => {
                 check!(self.leader_append_only, check_truncate, context, after);
@@ -200,6 +211,7 @@ impl Properties {
                 }
                 check!(self.exactly_once, check_session, context, index, request, session);
                 check!(self.state_machine_safety, check_apply, context, index, entry, state);
+                check!(self.as_written, record_apply, context, index, state);
             }
             Fact::Voted { term, candidate } => {
                 check!(self.persist_before_reply, check_vote, context, term, candidate);
@@ -266,7 +278,8 @@ impl Properties {
                 check!(self.committed_immutable, check_truncate, context, last.index);
             }
             Fact::Restored { index, state } => {
-                check!(self.snapshot_consistency, check_restore, context, index, state)
+                check!(self.snapshot_consistency, check_restore, context, index, state);
+                check!(self.as_written, check_restore, context, index, state);
             }
             Fact::SavedSnapshot { base, last } => {
                 check!(self.log_matching, check_saved_snapshot, context, base, last)
@@ -301,15 +314,16 @@ impl Properties {
             Fact::Wiped => {
                 check!(self.no_disruption, record_failure, context);
                 check!(self.recovered_promises, record_wipe, context);
+                check!(self.as_written, record_damage,);
             }
+            Fact::Identified { identity } => check!(self.as_written, check_identity, context, identity),
+            Fact::Damaged => check!(self.as_written, record_damage,),
             Fact::Saved { .. }
             | Fact::SavedRecovered
             | Fact::Restarted
-            | Fact::Damaged
             | Fact::LeasePromised { .. }
             | Fact::ClockChanged { .. }
             | Fact::Answered { .. }
-            | Fact::Identified { .. }
             | Fact::WriteAcknowledged { .. }
             | Fact::ReadAsked { .. } => {}
         }

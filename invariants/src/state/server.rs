@@ -246,6 +246,11 @@ impl ServerState {
         self.newest_candidacy <= term && self.answers.last(term).is_some_and(holds)
     }
 
+    /// The identity of its disk; 0 if it has stated none.
+    pub(crate) fn identity(&self) -> u64 {
+        self.identity
+    }
+
     /// Whether it has ever sent a vote.
     pub(crate) fn has_voted(&self) -> bool {
         !self.sent_votes.is_empty()

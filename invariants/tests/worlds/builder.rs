@@ -2,7 +2,8 @@
 //! disk would record; [`Cluster::record`] takes any fact.
 
 use invariants::{
-    Checker, Configuration, Contract, Digest, Fact, Index, LogId, Node, Observed, RequestId, Term, Violation,
+    Checker, Configuration, Contract, Digest, Fact, Index, LogId, Node, Observed, PROPERTIES, RequestId,
+    Term, Violation,
 };
 
 /// The node number of the client.
@@ -327,6 +328,24 @@ impl Cluster {
         *violation
     }
 
+    /// The same where disks forget without a limit: what rests on them is not checked.
+    #[track_caller]
+    pub(crate) fn violates_beyond(self, property: &str) -> Violation {
+        let (_, verdict) = self.check(beyond());
+        let violation = verdict.expect_err("the checker must report a violation");
+        assert_eq!(violation.property, property, "{violation}");
+        assert_eq!(Some(&violation.second), self.facts.last(), "{violation}");
+        *violation
+    }
+
+    /// Asserts that nothing is violated where disks forget without a limit, and that this property was checked so often.
+    #[track_caller]
+    pub(crate) fn passes_beyond(self, property: &str, checks: u64) {
+        let (all, verdict) = self.check(beyond());
+        verdict.unwrap_or_else(|violation| panic!("a false alarm: {violation}\n{violation:?}"));
+        assert_eq!(checks_of(&all, property), checks);
+    }
+
     /// Asserts that nothing is violated and that this property was checked.
     #[track_caller]
     pub(crate) fn passes(self, property: &str) {
@@ -334,6 +353,11 @@ impl Cluster {
         verdict.unwrap_or_else(|violation| panic!("a false alarm: {violation}\n{violation:?}"));
         assert!(checks_of(&all, property) > 0, "{property} was never checked");
     }
+}
+
+fn beyond() -> Checker {
+    let off = PROPERTIES.iter().filter(|property| property.rests_on_disks).map(|property| property.name);
+    Checker::with_disabled(&off.collect::<Vec<_>>()).expect("these are names of properties")
 }
 
 pub(crate) fn checks_of(checker: &Checker, property: &str) -> u64 {

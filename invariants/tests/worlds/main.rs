@@ -10,6 +10,7 @@ mod elections;
 mod orders;
 mod logs;
 mod disks;
+mod damage;
 mod commits;
 mod leader_counts;
 mod contracts;
@@ -86,6 +87,11 @@ violations! {
         a_restart_recovers_a_shorter_log_than_it_has_acknowledged
         a_restart_recovers_the_log_before_the_acknowledged_one
         a_leader_restarts_without_an_entry_that_it_had_durable;
+    damage:
+        a_damaged_entry_is_used
+        a_damaged_term_is_used
+        a_damaged_snapshot_is_restored
+        a_damaged_identity_is_used;
     commits:
         a_leader_commits_an_entry_of_an_older_term_by_count
         a_leader_commits_an_entry_that_it_lacks
