@@ -6,7 +6,7 @@ use super::{arguments, print, print_message};
 use crate::findings::case::ShrunkFrom;
 use crate::findings::guard::run_watched;
 use crate::findings::investigate::Finding;
-use crate::outcome::{Engine, Options, Recording, RunRecord};
+use crate::outcome::{Engine, Options, Recording, RunRecord, catalog};
 use crate::plan::file::display_path;
 use crate::plan::{Plan, file};
 use crate::report::{self, PlanSource};
@@ -61,6 +61,10 @@ pub(super) fn run_and_record(
     options: Options,
 ) -> Result<(RunRecord, Options), String> {
     let traced = init_tracing()?;
+    if plan.unlimited_damage {
+        let names = catalog::resting_on_disks().join(", ");
+        print_message(&format!("note: disks go bad without a limit; so nothing is asked of {names}"));
+    }
     let unread = system.unread_in(plan);
     if !unread.is_empty() {
         print_message(&format!(

@@ -35,6 +35,14 @@ pub fn can_be_disabled(property: &str) -> bool {
     ![LIVENESS, NO_PANIC, NO_HANG, NO_ABORT, DETERMINISM].contains(&property)
 }
 
+/// The properties that hold only while a quorum of disks forgets nothing. A plan whose disks go bad without a limit does not
+/// ask for them.
+#[must_use]
+pub fn resting_on_disks() -> Vec<&'static str> {
+    let resting = invariants::PROPERTIES.iter().filter(|property| property.rests_on_disks);
+    resting.map(|property| property.name).chain([WITNESS, LINEARIZABILITY, LIVENESS]).collect()
+}
+
 /// All milestones of a run, each with a description.
 #[must_use]
 pub fn milestones() -> Vec<(&'static str, &'static str)> {
@@ -45,6 +53,20 @@ pub fn milestones() -> Vec<(&'static str, &'static str)> {
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test reads the README")]
 mod tests {
+    /// Each property is in exactly one of the two lists of the chapter.
+    #[test]
+    fn the_chapter_says_what_is_asked_of_disks_without_a_limit() {
+        let (_, text) = include_str!("../../docs/faults.md").split_once("### Beyond").expect("the section");
+        let row = |title: &str| {
+            let row = text.lines().find_map(|line| line.strip_prefix(title)).expect("the row");
+            row.split('`').skip(1).step_by(2).collect::<Vec<_>>()
+        };
+        let resting = super::resting_on_disks();
+        let (off, on): (Vec<&str>, Vec<&str>) =
+            super::properties().into_iter().map(|(name, _)| name).partition(|name| resting.contains(name));
+        assert_eq!((row("| not asked |"), row("| asked |")), (off, on));
+    }
+
     #[test]
     fn the_readme_lists_all_properties() {
         let readme = include_str!("../../../README.md");

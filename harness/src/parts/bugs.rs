@@ -41,6 +41,12 @@ raft_core::bugs! {
             first: "monotonic-term",
             consequence: "the server forgets votes and acknowledged entries: two leaders, writes lost",
         }
+        ChecksumNotVerified {
+            id: "S07", name: "checksum-not-verified", at: "durable_log.rs",
+            breaks: "A log whose durable records are damaged is read without its checksums",
+            first: "log-matching",
+            consequence: "a server holds, sends and applies entries that no leader wrote: replicas diverge",
+        }
         StaleSegmentAfterSnapshot {
             id: "S06", name: "stale-segment-after-snapshot", at: "durable_log.rs",
             breaks: "Entries of the log count from the end of the snapshot, wherever they begin",

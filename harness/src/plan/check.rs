@@ -178,6 +178,12 @@ impl Plan {
 
     fn check_permanent_fault(&self) -> Result<(), PlanError> {
         let Some(permanent) = self.permanent_fault else { return Ok(()) };
+        if self.unlimited_damage {
+            return plan_error(
+                "permanent_fault",
+                "is one of the healed phase, with which a run with `unlimited_damage` has nothing to do: it ends before".into(),
+            );
+        }
         if !self.raft.check_quorum {
             return plan_error(
                 "permanent_fault",

@@ -10,7 +10,7 @@ use super::{Trigger, generate};
 type Edit = fn(&mut Plan);
 
 /// Per row: how the table names it, what is refused, and what is nearly the same.
-const ROWS: [(&str, Edit, Edit); 6] = [
+const ROWS: [(&str, Edit, Edit); 7] = [
     (
         "leases with clocks that jump",
         |plan| lease(plan, vec![jump()]),
@@ -47,6 +47,14 @@ const ROWS: [(&str, Edit, Edit); 6] = [
             plan.raft.pre_vote = false;
         },
         |plan| permanent(plan, PermanentFaultKind::InboundPartition),
+    ),
+    (
+        "damage without a limit with a permanent fault",
+        |plan| {
+            permanent(plan, PermanentFaultKind::BrokenDisk);
+            plan.unlimited_damage = true;
+        },
+        |plan| plan.unlimited_damage = true,
     ),
     (
         "the node of a trigger without a trigger",

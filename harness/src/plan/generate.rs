@@ -66,6 +66,7 @@ fn generate_with(seed: u64, profile: &PlanProfile, additions: &[Addition]) -> Pl
         nodes,
         fault_phase,
         bug: None,
+        unlimited_damage: false,
         compaction: compaction(&mut PlanRng::new(seed, label::PLAN_COMPACTION, 0)),
         permanent_fault,
         system: Default::default(),

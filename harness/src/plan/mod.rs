@@ -66,6 +66,11 @@ pub struct Plan {
     /// The bug to enable, by its name in `harness list`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bug: Option<String>,
+    /// Whether disks go bad and are wiped without a limit: at any byte, and so many that no quorum of them is left. Raft
+    /// promises nothing then: what rests on disks that forget nothing is not checked, and the run ends with the fault
+    /// phase, because liveness is not either.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlimited_damage: bool,
     /// The settings of the servers.
     pub raft: RaftConfig,
     /// When servers compact their logs into snapshots; `None`: never.

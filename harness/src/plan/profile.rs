@@ -1,9 +1,9 @@
 //! Profiles: what kind of trouble the plan of a seed is about. A sweep with `--profile NAME` makes plans of one; the default
 //! is a mixture, by the weights of one table.
 
-use super::faults::FaultKind;
+use super::faults::{BitRot, Damage, FaultKind, Wipe};
 use super::plan_rng::PlanRng;
-use super::{CompactionConfig, Plan, Probability, RaftConfig, SimDuration};
+use super::{CompactionConfig, Fault, Plan, Probability, RaftConfig, SimDuration, Target};
 use crate::support::rng::label;
 
 /// What a kind of fault is about.
@@ -69,7 +69,7 @@ pub struct PlanProfile {
 }
 
 /// All profiles. The first is what a plan is without any.
-pub static PROFILES: [PlanProfile; 8] = [
+pub static PROFILES: [PlanProfile; 9] = [
     PlanProfile {
         name: "general",
         about: "all kinds of trouble, each in some plans",
@@ -153,7 +153,31 @@ pub static PROFILES: [PlanProfile; 8] = [
             (plan.disk.tail, plan.permanent_fault) = (Probability(0), None);
         },
     },
+    PlanProfile {
+        name: "beyond",
+        about: "disks that go bad and are wiped without a limit: servers may forget, and must not use damaged bytes",
+        weight: 0,
+        themes: &[Theme::Crash, Theme::Power, Theme::Disk],
+        others: 30,
+        raft: |_, _, _| {},
+        plan: damage_without_limit,
+    },
 ];
+
+/// Damages and wipes disks at any time, as many as it takes.
+fn damage_without_limit(rng: &mut PlanRng, plan: &mut Plan) {
+    (plan.unlimited_damage, plan.permanent_fault) = (true, None);
+    for _ in 0..rng.in_range(3, 12) {
+        let at = SimDuration(plan.fault_phase.0 / 100 * rng.in_range(5, 95));
+        let node = Target::Node(rng.in_range(1, plan.nodes));
+        let kind = match rng.chance_percent(85) {
+            true => BitRot { node, how: rng.pick(&Damage::ALL), within_quorum: false }.into(),
+            false => Wipe { node, lasts: rng.millis(50, 1_500) }.into(),
+        };
+        plan.faults.push(Fault { at, on: None, kind });
+    }
+    plan.faults.sort_by_key(|fault| fault.at);
+}
 
 fn with_leases(rng: &mut PlanRng, _: u64, raft: &mut RaftConfig) {
     let drift = rng.permille(0, 300);
@@ -184,6 +208,12 @@ impl PlanProfile {
     /// Whether its plans change the group.
     pub(super) fn changes_group(&self) -> bool {
         self.name == "membership"
+    }
+
+    /// Whether the disks of its plans go bad without a limit: see [`Plan::unlimited_damage`].
+    #[must_use]
+    pub fn has_unlimited_damage(&self) -> bool {
+        self.name == "beyond"
     }
 
     pub(super) fn set_raft(&self, rng: &mut PlanRng, nodes: u64, raft: &mut RaftConfig) {
@@ -225,6 +255,7 @@ mod tests {
             for seed in 0..200 {
                 let plan = generate_in(seed, profile);
                 assert_eq!(plan.check(), Ok(()), "{}, seed {seed}", profile.name);
+                assert_eq!(plan.unlimited_damage, profile.has_unlimited_damage());
                 assert_eq!(file::from_text(&file::to_text(&plan)), Ok(plan.clone()));
                 for theme in Theme::ALL {
                     let has = plan.faults.iter().any(|fault| Theme::of(&fault.kind) == theme);
@@ -249,9 +280,9 @@ mod tests {
             *drawn.entry(PlanProfile::drawn(seed).name).or_default() += 1;
         }
         for profile in &PROFILES {
-            let (seeds, expected) = (drawn[profile.name], profile.weight * 50);
+            let (seeds, expected) = (drawn.get(profile.name).copied().unwrap_or(0), profile.weight * 50);
             let margin = expected / 3;
-            assert!(seeds.abs_diff(expected) < margin, "{} in {seeds} of 5,000", profile.name);
+            assert!(seeds.abs_diff(expected) <= margin, "{} in {seeds} of 5,000", profile.name);
         }
         for seed in 0..50 {
             assert_eq!(generate(seed), generate_in(seed, PlanProfile::drawn(seed)));

@@ -285,6 +285,11 @@ fn left_out_lines(summary: &Summary) -> String {
         }
         texts.push(text);
     }
+    let not_asked = system.not_asked();
+    if !not_asked.is_empty() {
+        let names = join_with_and(&not_asked);
+        texts.push(format!("disks go bad without a limit; so nothing was asked of {names}"));
+    }
     if !system.unread.is_empty() {
         let unread: Vec<&str> = system.unread.iter().map(|setting| setting.name()).collect();
         texts.push(format!("{} does not read {}", system.name, join_with_and(&unread)));

@@ -272,6 +272,7 @@ fn bare_plan(fault_phase: SimDuration) -> Plan {
         bug: None,
         compaction: None,
         permanent_fault: None,
+        unlimited_damage: false,
         clock_limit: SimDuration(0),
         raft: plan::RaftConfig { batch: 1, window: 1, max_in_flight_syncs: 1, ..plan::RaftConfig::default() },
         network: plan::NetworkConfig {

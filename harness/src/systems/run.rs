@@ -4,7 +4,7 @@ use crate::engine::cluster::Cluster;
 use crate::engine::run_to_end;
 use crate::outcome::{
     Counts, DETERMINISM, Difference, Exercised, Failure, FailureCause, LINEARIZABILITY, Options, Outcome,
-    Recording, RunRecord, Verdict, WITNESS,
+    Recording, RunRecord, Verdict, WITNESS, catalog,
 };
 use crate::plan::Plan;
 use crate::server::Server;
@@ -34,6 +34,10 @@ pub fn run_with<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
     if !S::SUPPORTS.states_application() {
         // It compares responses with the order that the system states.
         options.disabled.push(WITNESS.to_owned());
+    }
+    if plan.unlimited_damage {
+        options.disabled.extend(catalog::resting_on_disks().into_iter().map(str::to_owned));
+        options.fault_phase_only = true;
     }
     run_checked::<S>(plan, &options)
 }

@@ -231,6 +231,15 @@ impl SystemInfo {
         catalog::milestones().into_iter().chain((self.milestones)()).collect()
     }
 
+    /// The properties that its plans do not ask for, because their disks go bad without a limit.
+    #[must_use]
+    pub fn not_asked(&self) -> Vec<&'static str> {
+        match self.plans {
+            Some(profile) if profile.has_unlimited_damage() => catalog::resting_on_disks(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether a property can look at its runs: it states the facts that the property needs, and does what the property
     /// is about.
     #[must_use]
@@ -243,6 +252,7 @@ impl SystemInfo {
             needs_facts => supports.facts || !needs_facts,
         };
         is_stated
+            && !self.not_asked().contains(&property)
             && match property {
                 "leader-counts" => supports.follower_counts,
                 "ordered-candidacies" => supports.candidacy_orders && supports.transfer,

@@ -413,16 +413,17 @@ impl Disk {
     /// Only where the loss can be noticed, with equal probability for each such file, however short: in bytes
     /// that were durable before a later write began that is durable by now, to the same file or appended to
     /// another non-empty one. No log can tell rot in its newest synced batch from a torn tail. Assumes that a
-    /// server learns of the end of a sync before it writes again.
-    pub(crate) fn damage_synced_bytes(&mut self, how: Damage, rng: &mut RngStream) -> bool {
-        let guarded = || self.files.iter().enumerate().filter(|(_, (_, file))| file.rot_limit > 0);
+    /// server learns of the end of a sync before it writes again. With `anywhere`, in all durable bytes.
+    pub(crate) fn damage_synced_bytes(&mut self, how: Damage, anywhere: bool, rng: &mut RngStream) -> bool {
+        let limit_of = |file: &File| if anywhere { file.durable_prefix } else { file.rot_limit };
+        let guarded = || self.files.iter().enumerate().filter(|(_, (_, file))| limit_of(file) > 0);
         let count = guarded().count();
         if count == 0 {
             return false;
         }
         let Some((index, _)) = guarded().nth(rng.gen_range(0..count)) else { return false };
         let file = &mut self.files[index].1;
-        let limit = file.rot_limit;
+        let limit = limit_of(file);
         let bit = rng.gen_range(0..limit as u64 * 8);
         let at = (bit / 8) as usize;
         let start = at - at % SECTOR as usize;

@@ -236,11 +236,12 @@ impl Storage {
         self.disk.lose_power(&mut rng::stream(seed, label::DISK_DAMAGE, [node, self.power_losses]));
     }
 
-    /// Damages what is synced. Returns whether there was something to damage.
-    pub(crate) fn damage(&mut self, how: Damage, seed: u64, node: Node) -> bool {
+    /// Damages what is synced; unless `anywhere`, only what something durable guards. Returns whether there was something
+    /// to damage.
+    pub(crate) fn damage(&mut self, how: Damage, anywhere: bool, seed: u64, node: Node) -> bool {
         self.bit_rots += 1;
         let mut draws = rng::stream(seed, label::DISK_BIT_ROT, [node, self.bit_rots]);
-        let is_damaged = self.disk.damage_synced_bytes(how, &mut draws);
+        let is_damaged = self.disk.damage_synced_bytes(how, anywhere, &mut draws);
         self.corrupted |= is_damaged;
         is_damaged
     }

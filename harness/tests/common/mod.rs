@@ -28,6 +28,7 @@ pub(crate) fn plan_without_faults(nodes: u64, fault_phase: SimDuration) -> Plan 
         bug: None,
         compaction: None,
         permanent_fault: None,
+        unlimited_damage: false,
         clock_limit: SimDuration(0),
         raft: plan::RaftConfig {
             election_timeout: SimDuration::millis(100),

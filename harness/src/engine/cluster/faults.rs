@@ -26,7 +26,7 @@ pub(super) struct Faults {
     pub(super) transfer_target: Option<Node>,
     /// How many faults keep each node down.
     down_counts: Vec<u32>,
-    /// The node whose disk was wiped. At most one: Raft promises nothing if several servers forget their
+    /// The node whose disk was wiped. At most one, unless damage has no limit: Raft promises nothing if several servers forget their
     /// promises.
     wiped_node: Option<Node>,
     /// For each node the crash in the middle of a step that is due.
@@ -488,9 +488,12 @@ impl<S: Server> FaultHost for Cluster<S> {
 
     fn damage(&mut self, node: Node, how: Damage, within_quorum: bool) -> bool {
         let seed = self.world.plan().seed;
-        let is_allowed = self.faults.wiped_node.is_none_or(|wiped| wiped == node)
-            && (!within_quorum || self.leaves_quorum_without(node));
-        let is_damaged = is_allowed && self.world.node_state_mut(node).storage.damage(how, seed, node);
+        let anywhere = self.world.plan().unlimited_damage;
+        let is_allowed = anywhere
+            || self.faults.wiped_node.is_none_or(|wiped| wiped == node)
+                && (!within_quorum || self.leaves_quorum_without(node));
+        let is_damaged =
+            is_allowed && self.world.node_state_mut(node).storage.damage(how, anywhere, seed, node);
         if is_damaged {
             self.world.record_fact(node, WorldFact::Damaged);
         }
@@ -498,7 +501,7 @@ impl<S: Server> FaultHost for Cluster<S> {
     }
 
     fn wipe(&mut self, node: Node) -> bool {
-        if !self.can_wipe(node) {
+        if !self.world.plan().unlimited_damage && !self.can_wipe(node) {
             return false;
         }
         self.faults.wiped_node = Some(node);

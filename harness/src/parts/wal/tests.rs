@@ -347,7 +347,7 @@ proptest! {
         let guarded = fixture.wal.durable() > 0;
         fixture.append(&newest);
         fixture.sync();
-        let is_damaged = fixture.disk.damage_synced_bytes(how, &mut fixture.rng);
+        let is_damaged = fixture.disk.damage_synced_bytes(how, false, &mut fixture.rng);
         // Bytes that are written over by the same ones are as before.
         prop_assert!(is_damaged == guarded || !is_damaged && how != Damage::Bit);
         prop_assert_eq!(Wal::open(&mut fixture.disk, &mut fixture.rng).is_err(), is_damaged);

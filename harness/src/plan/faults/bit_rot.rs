@@ -9,7 +9,8 @@ const DOWNTIME: SimDuration = SimDuration::millis(50);
 
 fault! {
     /// Synced bytes go bad, and the disk does not say so: a bit flips, a write was lost or went to the wrong place, a sector
-    /// cannot be read. The server restarts, and must notice. Only where something durable shows the loss.
+    /// cannot be read. The server restarts, and must notice. Only where something durable shows the loss, unless the plan has
+    /// [`unlimited_damage`](crate::plan::Plan::unlimited_damage).
     /// (Bairavasundaram et al., An Analysis of Data Corruption in the Storage Stack, FAST 2008; Alagappan et al., Protocol-
     /// Aware Recovery for Consensus-Based Storage, FAST 2018.)
     BitRot "bit-rot", formerly ["rot"], "synced bytes go bad, which shows when the server restarts", {

@@ -7,7 +7,8 @@ use std::fmt;
 fault! {
     /// The server crashes, its disk is emptied, and it restarts after `lasts`. At most one server per run is wiped,
     /// never one that the cluster cannot do without, and none while another disk is corrupted: Raft guarantees nothing
-    /// if several servers forget what they persisted.
+    /// if several servers forget what they persisted. Without these limits if the plan has
+    /// [`unlimited_damage`](crate::plan::Plan::unlimited_damage).
     Wipe "wipe", formerly [], "a server crashes, its disk is emptied, and it restarts with nothing", {
         /// The server.
         node: Target => Slot::Target,

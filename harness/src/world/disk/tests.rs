@@ -376,7 +376,7 @@ proptest! {
                     facts.clear();
                 }
                 Step::FlipBit => {
-                    let was_flipped = disk.damage_synced_bytes(Damage::Bit, &mut rng);
+                    let was_flipped = disk.damage_synced_bytes(Damage::Bit, false, &mut rng);
                     let mut flipped = 0;
                     let mut can_flip = false;
                     for name in FILES {
@@ -607,14 +607,14 @@ fn loss_of_power_cancels_syncs_in_flight() {
 fn bits_flip_only_where_a_later_write_is_durable() {
     let mut disk = Disk::new();
     let mut rng = stream(0, "rot", [0; 2]);
-    assert!(!disk.damage_synced_bytes(Damage::Bit, &mut rng), "an empty disk has no bit to flip");
+    assert!(!disk.damage_synced_bytes(Damage::Bit, false, &mut rng), "an empty disk has no bit to flip");
     for round in 0..3 {
         disk.append("log", |file| file.extend_from_slice(&[0; 10]));
         let sync = disk.begin_sync();
-        assert_eq!(disk.damage_synced_bytes(Damage::Bit, &mut rng), round > 1);
+        assert_eq!(disk.damage_synced_bytes(Damage::Bit, false, &mut rng), round > 1);
         disk.end_sync(sync, |_| {});
         assert_eq!(
-            disk.damage_synced_bytes(Damage::Bit, &mut rng),
+            disk.damage_synced_bytes(Damage::Bit, false, &mut rng),
             round > 0,
             "the newest durable record guards those before it"
         );
@@ -673,7 +673,7 @@ fn files_with_flips(disk: &Disk) -> BTreeSet<FileName> {
     let mut files = BTreeSet::new();
     for seed in 0..100 {
         let mut flipped = disk.clone();
-        if flipped.damage_synced_bytes(Damage::Bit, &mut stream(seed, "rot", [0; 2])) {
+        if flipped.damage_synced_bytes(Damage::Bit, false, &mut stream(seed, "rot", [0; 2])) {
             files.extend(FILES.into_iter().filter(|file| flipped.read(file) != disk.read(file)));
         }
     }
@@ -703,7 +703,7 @@ fn bits_flip_in_each_guarded_file_however_short() {
     // Nothing guards the newest batch of the log itself.
     for seed in 0..200 {
         let mut flipped = disk.clone();
-        flipped.damage_synced_bytes(Damage::Bit, &mut stream(seed, "rot", [0; 2]));
+        flipped.damage_synced_bytes(Damage::Bit, false, &mut stream(seed, "rot", [0; 2]));
         assert_eq!(flipped.read("log")[1_000..], disk.read("log")[1_000..]);
     }
     // Nothing guards what was written anew.
@@ -711,6 +711,29 @@ fn bits_flip_in_each_guarded_file_however_short() {
     disk.append("state", |bytes| bytes.push(5));
     synced(&mut disk);
     assert_eq!(files_with_flips(&disk), BTreeSet::from(["log", "new"]));
+}
+
+/// Without a limit the newest synced bytes go bad, too, and never those that are not durable.
+#[test]
+fn damage_without_a_limit_strikes_any_durable_byte() {
+    let mut disk = Disk::new();
+    disk.append("log", |bytes| bytes.extend([1; 4]));
+    assert!(
+        !disk.damage_synced_bytes(Damage::Bit, true, &mut stream(0, "rot", [0; 2])),
+        "nothing is durable"
+    );
+    disk.sync_directory();
+    let sync = disk.begin_sync();
+    disk.end_sync(sync, |_| {});
+    disk.append("log", |bytes| bytes.extend([2; 4]));
+    let mut hit = BTreeSet::new();
+    for seed in 0..200 {
+        let mut damaged = disk.clone();
+        let mut draws = stream(seed, "rot", [0; 2]);
+        assert!(damaged.damage_synced_bytes(Damage::Bit, true, &mut draws));
+        hit.extend((0..8).filter(|place| damaged.read("log")[*place] != disk.read("log")[*place]));
+    }
+    assert_eq!(hit, BTreeSet::from([0, 1, 2, 3]));
 }
 
 /// Each kind of damage changes guarded bytes only, and says truly whether it did.
@@ -726,7 +749,7 @@ fn damage_stays_within_what_something_durable_guards() {
                 disk.end_sync(sync, |_| {});
             }
             let before = disk.read("log").to_vec();
-            let is_damaged = disk.damage_synced_bytes(how, &mut stream(seed, "rot", [0; 2]));
+            let is_damaged = disk.damage_synced_bytes(how, false, &mut stream(seed, "rot", [0; 2]));
             assert_eq!(is_damaged, disk.read("log") != before, "{how:?}, seed {seed}");
             assert_eq!(
                 disk.read("log")[1_400..],
