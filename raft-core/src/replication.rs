@@ -309,6 +309,11 @@ impl Raft {
         if !self.contains(prev_log) {
             return self.reject_append(from, prev_log, effects);
         }
+        // No leader lacks a committed entry (5.4.3), unless servers have forgotten what they promised. What is committed stays
+        // all the same, and no answer says that the logs agree. A core with a bug goes on, so that what follows shows.
+        if self.contradicts_committed(prev_log.index, &entries) && self.config.bug.is_none() {
+            return;
+        }
         let match_index = Index(prev_log.index.0 + entries.len() as u64);
         self.merge_entries(prev_log.index, entries);
         // Entries beyond `match_index` were not compared with the leader's log: they may be a stale tail
@@ -355,6 +360,15 @@ impl Raft {
     /// Whether the log has this entry, and so all entries before it.
     fn contains(&self, prev_log: LogId) -> bool {
         self.log.contains(prev_log) || prev_log.term == Term(0) && self.bug(Bug::MissingPrevTermReadsAsZero)
+    }
+
+    /// Whether one of these entries, the first after `prev_log`, differs from a committed one.
+    fn contradicts_committed(&self, prev_log: Index, entries: &Entries) -> bool {
+        let committed = self.commit_index.0.saturating_sub(prev_log.0) as usize;
+        (0..committed.min(entries.len())).any(|position| {
+            let known = self.log.term_at(Index(prev_log.0 + 1 + position as u64));
+            entries.get(position).is_some_and(|entry| known != Some(entry.term))
+        })
     }
 
     /// Merges entries into the log after `prev_log`, which matches.

@@ -2,8 +2,8 @@
 
 use crate::table::{MS, Table};
 use raft_core::{
-    ConfChange, Config, DirectoryId, ENTRY_COST, Effect, Entries, Envelope, Index, Input, LogId, Message,
-    MessageContext, NodeId, Raft, Recovered, ReplicaKey, Role, StartError, Term, Timestamp,
+    ConfChange, Config, DirectoryId, ENTRY_COST, Effect, Entries, Entry, Envelope, Index, Input, LogId,
+    Message, MessageContext, NodeId, Payload, Raft, Recovered, ReplicaKey, Role, StartError, Term, Timestamp,
 };
 
 /// Changes a table.
@@ -668,4 +668,42 @@ fn lease_is_the_longest_safe_under_drift() {
         assert!(lease * fast <= 300 * slow, "{drift}: {lease}");
         assert!((lease + 1) * fast > 300 * slow, "{drift}: {lease} is shorter than necessary");
     }
+}
+
+/// Only servers that have forgotten votes or entries elect a leader that lacks a committed entry. A follower keeps what is
+/// committed, and does not panic; up to there, and after it, it takes what the leader sends.
+#[test]
+fn a_leader_that_contradicts_what_is_committed_changes_nothing_committed() {
+    let mut t = Table::of(3);
+    t.elect(2);
+    t.deliver_all();
+    for command in ["x=1", "x=2", "x=3"] {
+        t.propose(2, command);
+        t.deliver_all();
+    }
+    t.heartbeat(2);
+    t.deliver_all();
+    let (before, now) = (t.raft(1).clone(), t.server(1).now + 1);
+    let (committed, term) = (before.commit_index(), before.term());
+    assert!(committed.0 >= 2, "it knows that {committed:?} is committed");
+    let next = Term(term.0 + 1);
+    let first = LogId { index: Index(1), term: before.log().term_at(Index(1)).unwrap() };
+    let send = |prev_log: LogId, term: Term| {
+        let entries: Entries = [Entry { term, payload: Payload::Noop }].into_iter().collect();
+        let (commit_index, context) = (Index(0), MessageContext::default());
+        step_with(
+            &before,
+            now,
+            &Message::AppendEntries { term: next, prev_log, entries, commit_index, context },
+        )
+    };
+    let (after, effects) = send(first, next);
+    assert_eq!((after.log().last(), after.commit_index()), (before.log().last(), committed));
+    let agrees = |effect: &Effect| matches!(effect, Effect::Send(envelope) if matches!(envelope.message, Message::AppendEntriesResponse { .. }));
+    assert!(!effects.iter().any(agrees), "{effects:?}");
+    // The near misses: the same entry again, and another one after what is committed.
+    let (after, _) = send(first, before.log().term_at(Index(2)).unwrap());
+    assert_eq!(after.log().last(), before.log().last());
+    let (after, _) = send(before.log().last(), next);
+    assert_eq!(after.log().last().term, next);
 }
