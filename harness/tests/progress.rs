@@ -69,6 +69,7 @@ impl Server for Idle {
         let found = host.disk().read("file").to_vec();
         if found.is_empty() {
             host.disk().append("file", |bytes| bytes.extend([0; 8]));
+            host.disk().sync_directory();
             host.sync(1);
         } else if found.iter().any(|byte| *byte != 0) {
             return Err(Damaged("its disk is damaged".to_owned()));

@@ -134,6 +134,7 @@ impl Server for Writer {
         host.trace(|| format!("say finds {found:?}"));
         if found.is_empty() {
             host.disk().append("file", |bytes| bytes.push(1));
+            host.disk().sync_directory();
             host.sync(1);
             host.disk().append("file", |bytes| bytes.push(2));
         }
@@ -220,6 +221,7 @@ impl Server for Appender {
         match arrival {
             Arrival::Timer => {
                 host.disk().append("file", |bytes| bytes.extend([7; 10]));
+                host.disk().sync_directory();
                 host.sync(1);
                 self.due = Some(host.now() + 10_000_000);
             }
@@ -365,6 +367,7 @@ impl<const LEADS: bool> Server for PassiveServer<LEADS> {
 
     fn boot(host: &mut Host<'_, Hello>) -> Result<Self, Damaged> {
         host.disk().append("file", |bytes| bytes.push(1));
+        host.disk().sync_directory();
         host.sync(1);
         if LEADS && host.node() == 1 {
             host.record_fact(ServerFact::Leads { term: 1 });
