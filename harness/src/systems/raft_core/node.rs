@@ -91,6 +91,10 @@ impl Server for RaftServer {
             Arrival::Timer => Input::Timer,
             Arrival::Message { message, .. } => {
                 observe_arrival(host, &message);
+                // What is committed stays, whatever servers that have forgotten elect.
+                if host.plan().unlimited_damage && self.raft.contradicts_committed(&message) {
+                    return;
+                }
                 Input::Receive(self.replace_timestamp(host, message))
             }
             Arrival::Request { client, request } => {
