@@ -282,6 +282,14 @@ impl<M: Clone + Display> World<M> {
         self.fire_trigger(Trigger::Unsynced, node);
     }
 
+    /// How much longer than an ordinary sync that begins now the syncs of a node take that are in flight, all together.
+    pub(crate) fn slow_time_left(&self, node: Node) -> Time {
+        let disk = &self.plan.disk;
+        let ordinary = self.now.saturating_add(disk.sync.0).saturating_add(disk.sync_spread.0);
+        let in_flight = &self.node_state(node).storage.syncs_in_flight;
+        in_flight.iter().map(|sync| sync.due.saturating_sub(ordinary)).fold(0, Time::saturating_add)
+    }
+
     /// Multiplies (`slower`) or divides the duration of a disk's syncs by a factor, including the rest of
     /// those in flight.
     pub(crate) fn scale_sync_time(&mut self, node: Node, factor: u64, slower: bool) {
